@@ -1,0 +1,90 @@
+"""The admission of a device: which decision may follow which status, and how one is made."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices.models import Device, Status
+from portal import audit, outbox, text
+from portal.actor import Actor
+from portal.refusal import NotFound, Refusal
+
+PENDING, ACCEPTED, REJECTED = Status.PENDING, Status.ACCEPTED, Status.REJECTED
+
+DECISIONS: Mapping[str, tuple[Status, ...]] = {
+    PENDING: (ACCEPTED, REJECTED),
+    ACCEPTED: (REJECTED,),
+    REJECTED: (ACCEPTED,),
+    Status.PREAUTHORIZED: (),
+}
+
+
+class NotPossible(Refusal):
+    """The device is in another state than this needs, or in another than was seen."""
+
+    code = "admission_not_possible"
+
+
+class Denied(Refusal):
+    """The device is on the denied list, where no admission is decided."""
+
+    code = "device_denied"
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(f"{device} is on the denied list; restore it first.")
+
+
+class Unknown(NotFound):
+    code = "device_not_found"
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__(f"There is no device {device_id}; check the id, and the denied list.")
+
+
+def decisions(device: Device) -> tuple[Status, ...]:
+    """What may be decided about this device now."""
+    return () if device.is_denied else DECISIONS[device.status]
+
+
+@transaction.atomic
+def decide(device: Device, decision: Status, *, by: Actor, reason: str = "", seen: int | None = None) -> None:
+    """Admit or reject a device. Of two people deciding at once, the second is refused and told who was first.
+
+    `seen` is the revision that the person looked at; a device that has changed since is not decided on. Rejecting ends
+    what the device was granted.
+    """
+    text.check("reason", reason, most=500)
+    if device.is_denied:
+        raise Denied(device)
+    stale = seen is not None and seen != device.revision
+    if stale or decision not in DECISIONS[device.status]:
+        raise NotPossible(_standing(device, decision, stale=stale))
+    now, before = timezone.now(), device.status
+    decided = Device.objects.unchanged(device).update(
+        status=decision,
+        revision=device.revision + 1,
+        epoch=device.epoch + (decision == REJECTED),
+        decided_at=now,
+        decided_by=str(by),
+    )
+    device.refresh_from_db()
+    if not decided:
+        raise Denied(device) if device.is_denied else NotPossible(_standing(device, decision, stale=True))
+    audit.record(
+        by,
+        f"device.{decision}",
+        ("device", device.pk),
+        before={"status": before},
+        after={"status": decision},
+        reason=reason,
+    )
+    outbox.put(f"device.{decision}", {"device": device.pk, "by": str(by)})
+
+
+def _standing(device: Device, decision: Status, *, stale: bool) -> str:
+    """Where the device stands and who brought it there, so that a person knows what happened meanwhile."""
+    who = f", by {device.decided_by} at {device.decided_at:%Y-%m-%d %H:%M:%S} UTC" if device.decided_at else ""
+    if stale:
+        return f"{device} has changed since you looked: it is {device.status}{who}. Look again, then decide."
+    return f"{device} is {device.status}{who}, so it cannot become {decision}."

@@ -1,0 +1,7 @@
+"""The devices app."""
+
+from django.apps import AppConfig
+
+
+class DevicesConfig(AppConfig):
+    name = "devices"

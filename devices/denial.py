@@ -1,0 +1,91 @@
+"""The denied list: deny destroys what a device stored and refuses it everywhere, restore gives back the record, purge removes it."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices import keychange
+from devices.models import Device, Inventory, SystemInfo
+from portal import audit, outbox, text
+from portal.actor import Actor
+from portal.refusal import NotFound, Refusal
+
+# What denying destroys; the record, its keys, its check-in and the audit trail stay.
+STORED = (Inventory, SystemInfo)
+
+
+class AlreadyDenied(Refusal):
+    code = "device_denied"
+
+
+class NotOnDeniedList(NotFound):
+    code = "not_on_denied_list"
+
+
+class Changed(Refusal):
+    """The device is not what the person looked at."""
+
+    code = "device_changed"
+
+
+@transaction.atomic
+def deny(device: Device, *, by: Actor, reason: str = "", seen: int | None = None) -> None:
+    """Refuse the device at every door from its next request on, and destroy what it stored."""
+    text.check("reason", reason, most=500)
+    if device.is_denied:
+        raise AlreadyDenied(_already(device))
+    now = timezone.now()
+    _update(device, seen, denied_at=now, denied_by=str(by), denied_reason=reason, epoch=device.epoch + 1)
+    for stored in STORED:
+        stored.objects.filter(device=device).delete()
+    keychange.supersede(device)
+    audit.record(
+        by, "device.denied", ("device", device.pk), before={"denied": False}, after={"denied": True}, reason=reason
+    )
+    outbox.put("device.denied", {"device": device.pk, "by": str(by), "reason": reason})
+
+
+@transaction.atomic
+def restore(device: Device, *, by: Actor, reason: str = "", seen: int | None = None) -> None:
+    """Take the device off the denied list. Its record counts again as it was; what it had stored is gone."""
+    text.check("reason", reason, most=500)
+    if not device.is_denied:
+        raise NotOnDeniedList(f"{device} is not on the denied list.")
+    _update(device, seen, denied_at=None, denied_by="", denied_reason="")
+    audit.record(
+        by, "device.restored", ("device", device.pk), before={"denied": True}, after={"denied": False}, reason=reason
+    )
+    outbox.put("device.restored", {"device": device.pk, "by": str(by)})
+
+
+@transaction.atomic
+def purge(device: Device, *, by: Actor, reason: str = "", seen: int | None = None) -> None:
+    """Remove the record, denied or not; a device that then comes with this id is new."""
+    text.check("reason", reason, most=500)
+    if seen is not None and seen != device.revision:
+        raise Changed(_changed(device))
+    before = {"status": device.status, "denied": device.is_denied, "fingerprint": device.fingerprint}
+    key = device.pk
+    removed, _ = Device.objects.unchanged(device).delete()
+    if not removed:
+        raise Changed(_changed(device))
+    audit.record(by, "device.purged", ("device", key), before=before, reason=reason)
+    outbox.put("device.purged", {"device": key, "by": str(by)})
+
+
+def _update(device: Device, seen: int | None, **facts: object) -> None:
+    stale = seen is not None and seen != device.revision
+    if stale or not Device.objects.unchanged(device).update(revision=device.revision + 1, **facts):
+        device.refresh_from_db()
+        raise Changed(_changed(device))
+    device.refresh_from_db()
+
+
+def _already(device: Device) -> str:
+    return f"{device} is on the denied list already, by {device.denied_by} at {device.denied_at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _changed(device: Device) -> str:
+    if device.is_denied:
+        return _already(device)
+    who = f", by {device.decided_by} at {device.decided_at:%Y-%m-%d %H:%M:%S} UTC" if device.decided_at else ""
+    return f"{device} has changed since you looked: it is {device.status}{who}. Look again, then decide."

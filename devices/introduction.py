@@ -1,0 +1,150 @@
+"""A device has proved a key and says who it is: who speaks for that identity, and what follows (Mender's auth requests)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from devices import enrolment, keychange, submission
+from devices.identity import Identity
+from devices.keys import Key
+from devices.models import SEEN_NOTED_EVERY, Device, Introduction, Status
+from portal import audit, outbox
+from portal.actor import Actor
+from portal.refusal import Refusal
+
+MOST_WAITING = 50_000
+
+
+class TooManyWaiting(Refusal):
+    """Nobody decides on so many; the device may come again later."""
+
+    status, code = 429, "too_many_waiting"
+    retry_after = 300
+
+    def __init__(self) -> None:
+        super().__init__("Too many devices are waiting for a decision; ask again in five minutes.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The record that speaks for the identity, and whether the key that was proved is the record's own."""
+
+    device: Device
+    proved: bool
+
+    @property
+    def is_admitted(self) -> bool:
+        return self.proved and self.device.is_admitted
+
+
+def introduce(identity: Identity, key: Key, *, address: str) -> Outcome:
+    """Judge a device that has proved `key` and claims `identity`; the signature is verified before.
+
+    An unknown one is created, a preauthorized one accepted, another key opens a key change request. A device that repeats
+    itself creates nothing; that it was seen is noted at most once a minute. Of a denied device nothing is stored.
+    """
+    while (outcome := _judge(identity, key, address)) is None:
+        pass  # Of two first requests at once the other one created the record; it is there now.
+    return outcome
+
+
+def speaker(identity: Identity, key: Key) -> Device | None:
+    """The record that answers for an identity: a denied one before all, then the one that has the key, accepted before
+    others, then the one whose id is the digest, then the smallest id."""
+    claiming = list(Device.objects.claiming(identity.digest).select_related("introduction").order_by("pk"))
+    return min(
+        claiming,
+        key=lambda device: (
+            not device.is_denied,
+            device.fingerprint != key.fingerprint,
+            device.status != Status.ACCEPTED,
+            device.pk != identity.digest,
+            device.pk,
+        ),
+        default=None,
+    )
+
+
+def note_seen(device: Device, now: datetime) -> None:
+    """Remember when the device was last there, at most once a minute."""
+    if not device.was_seen_lately(now):
+        late = Q(last_seen=None) | Q(last_seen__lt=now - SEEN_NOTED_EVERY) | Q(last_seen__gt=now)
+        Device.objects.filter(late, pk=device.pk).update(last_seen=now)
+
+
+def _judge(identity: Identity, key: Key, address: str) -> Outcome | None:
+    device = speaker(identity, key)
+    if device is None:
+        try:
+            return Outcome(_create(identity, key, address), proved=True)
+        except IntegrityError:
+            return None
+    if device.is_denied:
+        return Outcome(device, proved=False)
+    by = Actor.device(device.pk, address)
+    note_seen(device, timezone.now())
+    if device.fingerprint != key.fingerprint:
+        keychange.propose(device, key, by=by)
+        return Outcome(device, proved=False)
+    if not device.identity_digest:
+        _take_identity(device, identity, key)
+    if device.status == Status.PREAUTHORIZED or (device.status == Status.PENDING and enrolment.lets_in()):
+        _let_in(device, by)
+    return Outcome(device, proved=True)
+
+
+@transaction.atomic
+def _create(identity: Identity, key: Key, address: str) -> Device:
+    status = Status.ACCEPTED if enrolment.lets_in() else Status.PENDING
+    if status == Status.PENDING and Device.objects.waiting().count() >= MOST_WAITING:
+        raise TooManyWaiting
+    now = timezone.now()
+    by = Actor.device(identity.digest, address)
+    device: Device = Device.objects.create(
+        id=identity.digest,
+        status=status,
+        identity_digest=identity.digest,
+        fingerprint=key.fingerprint,
+        request_time=now,
+        last_seen=now,
+        decided_at=now if status == Status.ACCEPTED else None,
+        decided_by="enrolment" if status == Status.ACCEPTED else "",
+    )
+    submission.describe(device, identity, key.pem)
+    after = {"status": status, "identity": identity.text, "fingerprint": key.fingerprint}
+    audit.record(
+        by, f"device.{'enrolled' if status == Status.ACCEPTED else 'asked'}", ("device", device.pk), after=after
+    )
+    outbox.put(
+        f"device.{status}", {"device": device.pk, "fingerprint": key.fingerprint, "identity": dict(identity.members)}
+    )
+    return device
+
+
+@transaction.atomic
+def _let_in(device: Device, by: Actor) -> None:
+    """Accept a device that was expected, or that the rules let in; somebody who decides meanwhile is not overruled."""
+    before = device.status
+    accepted = Device.objects.unchanged(device).update(
+        status=Status.ACCEPTED, revision=F("revision") + 1, decided_at=timezone.now(), decided_by="enrolment"
+    )
+    if accepted:
+        audit.record(
+            by, "device.enrolled", ("device", device.pk), before={"status": before}, after={"status": Status.ACCEPTED}
+        )
+        outbox.put("device.accepted", {"device": device.pk, "by": "enrolment"})
+    device.refresh_from_db()
+
+
+@transaction.atomic
+def _take_identity(device: Device, identity: Identity, key: Key) -> None:
+    """A record that came with a certificate alone takes the identity that its own key claims."""
+    taken = Device.objects.unchanged(device).update(identity_digest=identity.digest, revision=F("revision") + 1)
+    if taken:
+        submission.describe(device, identity, key.pem)
+        by = Actor.device(device.pk)
+        audit.record(by, "device.identified", ("device", device.pk), before={}, after={"identity": identity.text})
+    device.refresh_from_db()

@@ -1,0 +1,106 @@
+"""A known device with a new key: what is opened, what closes it, and what the decision brings."""
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from devices import admission, keys
+from devices.models import Device, Introduction, KeyChange, KeyChangeRequest, RetiredKey
+from portal import audit, outbox
+from portal.actor import Actor
+from portal.refusal import Refusal
+
+MOST_OPEN = 5
+
+
+class NotOpen(Refusal):
+    """Somebody has decided on the request before."""
+
+    code = "key_change_not_open"
+
+
+def is_retired(device: Device, fingerprint: str) -> bool:
+    """Whether this key was refused or replaced for this device; it then opens no request."""
+    return RetiredKey.objects.filter(device=device, fingerprint=fingerprint).exists()
+
+
+def propose(device: Device, key: keys.Key, *, by: Actor) -> KeyChangeRequest | None:
+    """Open a request, unless one is open for this key, five are open for this device, or the key is retired."""
+    wanting = KeyChangeRequest.objects.filter(device=device, state=KeyChange.OPEN)
+    if is_retired(device, key.fingerprint):
+        return None
+    open_for = list(wanting.values_list("new_fingerprint", flat=True))
+    if key.fingerprint in open_for or len(open_for) >= MOST_OPEN:
+        return None
+    try:
+        with transaction.atomic():
+            request = KeyChangeRequest.objects.create(
+                device=device,
+                present_fingerprint=device.fingerprint,
+                new_fingerprint=key.fingerprint,
+                new_key=key.pem,
+                seen_from=by.address,
+            )
+            facts = {"present_fingerprint": device.fingerprint, "new_fingerprint": key.fingerprint}
+            audit.record(by, "key_change.opened", ("device", device.pk), after=facts)
+            outbox.put("key_change.opened", {"device": device.pk, **facts})
+    except IntegrityError:
+        return None  # The same request arrived twice at once.
+    return request
+
+
+@transaction.atomic
+def accept(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
+    """Make the new key the device's key. What was granted to the old key ends; the old key opens no request again."""
+    device = request.device
+    if device.is_denied:
+        raise admission.Denied(device)
+    _close(request, KeyChange.ACCEPTED, by)
+    replaced = Device.objects.unchanged(device).update(
+        fingerprint=request.new_fingerprint, revision=device.revision + 1, epoch=device.epoch + 1
+    )
+    if not replaced:
+        raise NotOpen(f"{device} has changed since you looked; look again, then decide.")
+    Introduction.objects.filter(device=device).update(key=request.new_key)
+    retire(device, request.present_fingerprint)
+    supersede(device)
+    audit.record(
+        by,
+        "key_change.accepted",
+        ("device", device.pk),
+        before={"fingerprint": request.present_fingerprint},
+        after={"fingerprint": request.new_fingerprint},
+        reason=reason,
+    )
+    device.refresh_from_db()
+
+
+@transaction.atomic
+def refuse(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
+    """Turn the new key down for good."""
+    _close(request, KeyChange.REFUSED, by)
+    retire(request.device, request.new_fingerprint)
+    refused = {"new_fingerprint": request.new_fingerprint}
+    audit.record(by, "key_change.refused", ("device", request.device_id), after=refused, reason=reason)
+
+
+def supersede(device: Device) -> None:
+    """Close what is open, because the device has another key or is denied; recorded with the change that does so."""
+    KeyChangeRequest.objects.filter(device=device, state=KeyChange.OPEN).update(
+        state=KeyChange.SUPERSEDED, decided_at=timezone.now()
+    )
+
+
+def retire(device: Device, fingerprint: str) -> None:
+    """Remember that this key is no longer wanted for this device."""
+    if fingerprint:
+        RetiredKey.objects.get_or_create(device=device, fingerprint=fingerprint)
+
+
+def _close(request: KeyChangeRequest, state: KeyChange, by: Actor) -> None:
+    closed = KeyChangeRequest.objects.filter(pk=request.pk, state=KeyChange.OPEN).update(
+        state=state, decided_at=timezone.now(), decided_by=str(by)
+    )
+    request.refresh_from_db()
+    if not closed:
+        who = f" by {request.decided_by}" if request.decided_by else ""
+        raise NotOpen(f"This key change is {request.state}{who} already.")

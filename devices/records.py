@@ -1,0 +1,33 @@
+"""The data that a device stores here: its inventory."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices import admission
+from devices.models import Device, Inventory
+from portal.refusal import Invalid
+
+Attributes = Mapping[str, object]
+
+MOST_ATTRIBUTES = 1000
+
+
+def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -> None:
+    """Keep what the device reports: all of it in place of what was there, or only the members named.
+
+    Not audited: it is the device's own data and decides nothing.
+    """
+    with transaction.atomic():
+        # Locked, so that nothing is stored again behind a denial that has just destroyed it.
+        locked = Device.objects.select_for_update().get(pk=device.pk)
+        if not locked.is_admitted:
+            raise admission.Denied(locked)
+        inventory, _ = Inventory.objects.select_for_update().get_or_create(device=device)
+        merged = dict(attributes) if replace else {**inventory.attributes, **attributes}
+        if len(merged) > MOST_ATTRIBUTES:
+            raise Invalid("name", f"A device may report at most {MOST_ATTRIBUTES} attributes.")
+        if merged != inventory.attributes:
+            inventory.attributes, inventory.reported_at = merged, timezone.now()
+            inventory.save()

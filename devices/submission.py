@@ -1,0 +1,117 @@
+"""A management client submits or preauthorizes a device in its place (seed 002, `PUT /devices/{id}`)."""
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from devices import admission, keychange, keys
+from devices.identity import Identity
+from devices.models import Device, Introduction, Status
+from portal import audit, outbox
+from portal.actor import Actor
+from portal.refusal import Invalid, Refusal
+
+
+class AlreadyKnown(Refusal):
+    """The id or the identity belongs to a device in some status."""
+
+    code = "device_exists"
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(f"{device} is {device.status} already and has this id or identity; decide about that one.")
+
+
+def submit(device_id: str, identity: Identity, key: str, *, by: Actor) -> Device:
+    """Create the device as pending, or replace what it says of itself and make it pending again.
+
+    What the device was granted ends. A device on the denied list, under this id or this identity, is refused.
+    `key` may be any text but a private key.
+    """
+    _judge(key)
+    while True:
+        try:
+            with transaction.atomic():
+                return _submit(device_id, identity, key, by)
+        except IntegrityError:
+            continue  # Somebody else created or changed it in this moment; now it is there to be replaced.
+
+
+def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
+    refuse_denied(device_id, identity)
+    device = Device.objects.select_for_update().filter(pk=device_id).first()
+    now, fingerprint = timezone.now(), keys.fingerprint(key)
+    facts = {"identity_digest": identity.digest, "fingerprint": fingerprint, "request_time": now}
+    before = None
+    if device is None:
+        device = Device.objects.create(id=device_id, **facts)
+    else:
+        before = {"status": device.status, "identity": _text_of(device), "fingerprint": device.fingerprint}
+        Device.objects.filter(pk=device_id).update(
+            status=Status.PENDING,
+            revision=device.revision + 1,
+            epoch=device.epoch + 1,
+            decided_at=None,
+            decided_by="",
+            **facts,
+        )
+        if device.fingerprint != fingerprint:
+            keychange.retire(device, device.fingerprint)
+            device.retired_keys.filter(fingerprint=fingerprint).delete()
+        keychange.supersede(device)
+        device.refresh_from_db()
+    describe(device, identity, key)
+    after = {"status": Status.PENDING, "identity": identity.text, "fingerprint": fingerprint}
+    audit.record(by, "device.submitted", ("device", device_id), before=before, after=after)
+    outbox.put("device.pending", {"device": device_id, "fingerprint": fingerprint, "identity": dict(identity.members)})
+    return device
+
+
+def preauthorize(identity: Identity, key: str, *, by: Actor) -> Device:
+    """Create the device as preauthorized, so that it is accepted when it proves this key. Its id is its identity's digest."""
+    _judge(key)
+    try:
+        proven = keys.read(key)
+    except keys.Unusable as unusable:
+        raise Invalid("key", f"The key cannot be used: {unusable}.") from unusable
+    try:
+        with transaction.atomic():
+            refuse_denied(identity.digest, identity)
+            if known := Device.objects.claiming(identity.digest).first():
+                raise AlreadyKnown(known)
+            device = Device.objects.create(
+                id=identity.digest,
+                status=Status.PREAUTHORIZED,
+                identity_digest=identity.digest,
+                fingerprint=proven.fingerprint,
+            )
+            describe(device, identity, key)
+            after = {"status": device.status, "identity": identity.text, "fingerprint": proven.fingerprint}
+            audit.record(by, "device.preauthorized", ("device", device.pk), after=after)
+    except IntegrityError as taken:
+        raise AlreadyKnown(Device.objects.get(pk=identity.digest)) from taken
+    return device
+
+
+def describe(device: Device, identity: Identity, key: str) -> None:
+    """Keep what the device says of itself, in place of what it said before."""
+    Introduction.objects.update_or_create(
+        device=device, defaults={"text": identity.text, "members": identity.members, "key": key}
+    )
+
+
+def refuse_denied(device_id: str, identity: Identity) -> None:
+    """Refuse an id or an identity, in any spelling, that is on the denied list."""
+    digest = identity.digest
+    same = Q(pk=device_id) | Q(identity_digest=digest) | Q(pk=digest)
+    if denied := Device.objects.denied().filter(same).first():
+        raise admission.Denied(denied)
+
+
+def _judge(key: str) -> None:
+    if keys.is_private(key):
+        raise Invalid("key", "This is a private key; submit the public one, and make the device a new pair.")
+
+
+def _text_of(device: Device) -> str:
+    said = Introduction.objects.filter(device=device).first()
+    return said.text if said else ""

@@ -1,0 +1,5 @@
+"""Where the dialects are."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

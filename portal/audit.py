@@ -1,0 +1,100 @@
+"""The audit trail: every change is recorded in its own transaction, in a chain whose links are keyed.
+
+Each row's `mac` is an HMAC over the row and the mac of the row before it, under a key that is not in the database.
+Changing, removing or inserting a row breaks the chain from there on; `audit_verify` says where.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.utils import timezone
+
+from portal import request_id, sealing
+from portal.actor import Actor
+from portal.models import AuditEvent, AuditHead
+
+Facts = Mapping[str, Any]
+
+
+def record(
+    by: Actor,
+    verb: str,
+    subject: tuple[str, str],
+    *,
+    before: Facts | None = None,
+    after: Facts | None = None,
+    reason: str = "",
+) -> AuditEvent:
+    """Append a row for a change that the surrounding transaction makes.
+
+    `verb` reads `device.accepted`, `subject` is its kind and id, `before` and `after` hold what changed and no secret.
+    Called last in a transaction: from here to its end no other change commits.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("An audit row belongs into the transaction of its change.")
+    head = AuditHead.objects.select_for_update().get()
+    event = AuditEvent(
+        number=head.number + 1,
+        at=timezone.now(),
+        actor=by.name,
+        actor_kind=by.kind,
+        credential=by.credential,
+        address=by.address,
+        verb=verb,
+        subject_kind=subject[0],
+        subject_id=subject[1],
+        before=_plain(before),
+        after=_plain(after),
+        reason=reason,
+        request_id=request_id.current(),
+    )
+    event.mac = link(head.mac, event)
+    event.save(force_insert=True)
+    AuditHead.objects.filter(number=head.number).update(number=event.number, mac=event.mac)
+    return event
+
+
+def link(previous: str, event: AuditEvent) -> str:
+    """The mac of a row that follows the row with the mac `previous`."""
+    facts = [
+        previous, event.number, event.at.isoformat(timespec="microseconds"), event.actor, event.actor_kind, event.credential,
+        event.address, event.verb, event.subject_kind, event.subject_id, event.before, event.after, event.reason,
+        event.request_id,
+    ]  # fmt: skip
+    return sealing.mac("audit", json.dumps(facts, sort_keys=True, separators=(",", ":")).encode())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verifying found: how many rows, the last mac, and the first row that is wrong, if one is."""
+
+    rows: int
+    mac: str
+    broken_at: int | None
+
+    @property
+    def holds(self) -> bool:
+        return self.broken_at is None
+
+
+def verify() -> Verdict:
+    """Walk the whole chain as it is now."""
+    head = AuditHead.objects.get()
+    previous, number = "", 0
+    for event in AuditEvent.objects.filter(number__lte=head.number).order_by("number").iterator(chunk_size=2000):
+        number += 1
+        if event.number != number or event.mac != link(previous, event):
+            return Verdict(number, previous, number)
+        previous = event.mac
+    if number != head.number or previous != head.mac:
+        return Verdict(number, previous, number + 1)
+    return Verdict(number, previous, None)
+
+
+def _plain(facts: Facts | None) -> Any:
+    """The facts as they will come back from the database, so that the mac fits later too."""
+    return None if facts is None else json.loads(json.dumps(facts, cls=DjangoJSONEncoder))

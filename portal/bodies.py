@@ -1,0 +1,70 @@
+"""What comes in and goes out over REST: bodies are JSON, bounded before they are read, whatever the client says it accepts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+from portal import strict_json
+from portal.refusal import Invalid, Refusal
+
+MAX_BODY = 1024 * 1024
+
+
+class TooLarge(Refusal):
+    status, code = 413, "too_large"
+
+
+class LengthRequired(Refusal):
+    status, code = 411, "length_required"
+
+
+class NotJson(Refusal):
+    status, code = 415, "unsupported_media_type"
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """JSON for everybody, also for a browser that asks for HTML."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+def body_of(request: Any, most: int = MAX_BODY) -> bytes:
+    """The raw body; judged by its declared length before a byte is read."""
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if not length and request.META.get("HTTP_TRANSFER_ENCODING"):
+        raise LengthRequired("Send the body with a Content-Length.")
+    if length and (not length.isdigit() or int(length) > most):
+        raise TooLarge(f"The body is over {most} bytes; send less.")
+    body: bytes = getattr(request, "_request", request).body
+    if len(body) > most:
+        raise TooLarge(f"The body is over {most} bytes; send less.")
+    return body
+
+
+def is_json(content_type: str) -> bool:
+    """Whether this says JSON in UTF-8, in any case."""
+    media, *parameters = (part.strip().lower() for part in content_type.split(";"))
+    charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
+    return media == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
+
+
+class StrictJsonParser(BaseParser):
+    """Bodies of native endpoints: JSON, bounded, each member once."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        request = parser_context["request"]
+        if not is_json(request.META.get("CONTENT_TYPE", "")):
+            raise NotJson("Send the body as application/json in UTF-8.")
+        try:
+            return strict_json.loads(body_of(request))
+        except strict_json.Unreadable as unreadable:
+            raise Invalid("body", f"The body cannot be read: {unreadable}.") from unreadable

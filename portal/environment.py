@@ -1,0 +1,122 @@
+"""Read settings from GATEHOUSE_* environment variables, and refuse a value that makes no sense.
+
+Every variable may also be given as GATEHOUSE_<NAME>_FILE, the path of a file that holds the value.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+PREFIX = "GATEHOUSE_"
+
+
+def text(name: str, default: str = "") -> str:
+    """The value itself, or the contents of the file that GATEHOUSE_<NAME>_FILE names; never both."""
+    value, path = os.environ.get(PREFIX + name, ""), os.environ.get(f"{PREFIX}{name}_FILE", "")
+    if value and path:
+        raise ImproperlyConfigured(f"{PREFIX}{name} and {PREFIX}{name}_FILE are both set; keep one of them.")
+    if path:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as unreadable:
+            raise ImproperlyConfigured(f"{PREFIX}{name}_FILE names {path}, which cannot be read.") from unreadable
+    return value or default
+
+
+def choice(name: str, allowed: tuple[str, ...]) -> str:
+    """One word of a list; the first is the default."""
+    value = text(name, allowed[0])
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write {' or '.join(allowed)}.")
+    return value
+
+
+def flag(name: str, *, default: bool) -> bool:
+    value = text(name, "yes" if default else "no")
+    if value not in ("yes", "no"):
+        raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write yes or no.")
+    return value == "yes"
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return text(name, default).replace(",", " ").split()
+
+
+def number(name: str, default: int, *, least: int, most: int) -> int:
+    value = text(name, str(default))
+    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+        raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write a whole number from {least} to {most}.")
+    return int(value)
+
+
+def address(name: str, default: str) -> str:
+    value = text(name, default)
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError as nonsense:
+        raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write an IP address such as {default}.") from nonsense
+
+
+def url(name: str, default: str) -> str:
+    """An http or https URL of a host and perhaps a port, without a path."""
+    value = text(name, default).rstrip("/")
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  # reading it judges it
+    except ValueError as nonsense:
+        raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write a URL such as {default}.") from nonsense
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+        raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write a URL such as {default}.")
+    return value
+
+
+def database(name: str, default: Path) -> dict[str, Any]:
+    """Django's connection settings for postgres://user:password@host:port/name, or for SQLite in the data folder."""
+    value = text(name, f"sqlite:///{default}")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as nonsense:
+        raise ImproperlyConfigured(
+            f"{PREFIX}{name} is not a URL; write postgres://user:password@host/name."
+        ) from nonsense
+    if parts.scheme == "sqlite" and parts.path.strip("/"):
+        return _sqlite(Path(unquote(parts.path.removeprefix("/"))))
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        # The value is not repeated: it may hold a password.
+        raise ImproperlyConfigured(
+            f"{PREFIX}{name} must be postgres://user:password@host/name; leave it out for SQLite."
+        )
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", unquote(parts.hostname or "")),
+        "PORT": str(port or options.pop("port", "")),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, **options},
+    }
+
+
+def _sqlite(path: Path) -> dict[str, Any]:
+    """WAL lets readers go on beside a writer; IMMEDIATE takes the write lock before the first read, so that no
+    transaction finds at its first write that another one was faster; FULL keeps a denial through a power cut."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000; PRAGMA mmap_size=134217728;"
+            ),
+        },
+    }

@@ -1,0 +1,58 @@
+"""Answers to what no view caught: a page for a browser in the portal, JSON everywhere else, never Django's own HTML."""
+
+import logging
+import sys
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import requires_csrf_token
+
+from portal import request_id
+from portal.failures import InternalError, Unavailable, body, is_outage
+from portal.pages import show
+from portal.refusal import NotFound, Refusal
+
+log = logging.getLogger("gatehouse.errors")
+
+
+class BadRequest(Refusal):
+    status, code = 400, "bad_request"
+
+
+class Forbidden(Refusal):
+    status, code = 403, "csrf"
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, BadRequest("The request cannot be read; check its host name and headers."))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return answer(request, NotFound("There is nothing at this address; check its spelling."))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if is_outage(sys.exc_info()[1]):
+        return answer(request, Unavailable("The database does not answer; nothing was changed, try again."))
+    return answer(
+        request, InternalError("Something went wrong here; the log of Gatehouse says what, under this request id.")
+    )
+
+
+@requires_csrf_token
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return answer(request, Forbidden("This form is too old or came from another site; reload the page and try again."))
+
+
+def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The refusal in the shape of the place where the client is."""
+    if request.path.startswith("/portal/"):
+        page: Any = request
+        return show(page, refusal)
+    content = body(refusal)
+    if request.path.startswith(request_id.MENDER):
+        del content["code"]
+    response = JsonResponse(content, status=refusal.status)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response

@@ -1,0 +1,54 @@
+"""How log lines look: text for people, JSON for machines; each carries the request id."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+from portal import request_id
+
+
+class RequestIdFilter(logging.Filter):
+    """Put the request's id on the record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.current()
+        return True
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-25T10:00:00Z INFO gatehouse.events device.pending {"device": "press-4"} [request id]`"""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{_time(record)} {record.levelname} {record.name} {_one_line(record.getMessage())}"
+        if event := getattr(record, "event", None):
+            line += f" {json.dumps(event)}"
+        if identifier := getattr(record, "request_id", ""):
+            line += f" [{identifier}]"
+        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line, with `time`, `level`, `logger`, `message`, `request_id`, and `event` or `exception`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": _time(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": getattr(record, "request_id", ""),
+        }
+        if event := getattr(record, "event", None):
+            line["event"] = event
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _one_line(message: str) -> str:
+    """A client's text must not be able to write a line of its own into the log."""
+    return message.replace("\r", "\\r").replace("\n", "\\n")

@@ -1,0 +1,112 @@
+"""What the frame remembers: people and tenants, the audit trail, the outbox, failed attempts and the clock of the worker."""
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.utils import timezone
+
+from portal.roles import Role
+
+
+class Tenant(models.Model):
+    """An account that people and apps belong to; an installation starts with `main`."""
+
+    name = models.CharField(primary_key=True, max_length=20)
+    title = models.CharField(max_length=100, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class User(AbstractUser):
+    """A person. Their role says which scopes they hold."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="users", default="main")
+    role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known"),
+        ]
+
+
+class AuditEvent(models.Model):
+    """One change: who did what to which subject, why, and what it was before and after. Rows are only ever added."""
+
+    number = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=200)
+    actor_kind = models.CharField(max_length=10)
+    credential = models.CharField(max_length=64, blank=True)
+    address = models.CharField(max_length=45, blank=True)
+    verb = models.CharField(max_length=64)
+    subject_kind = models.CharField(max_length=32)
+    subject_id = models.CharField(max_length=128)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    reason = models.CharField(max_length=500, blank=True)
+    request_id = models.CharField(max_length=128, blank=True)
+    mac = models.CharField(max_length=64)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["subject_kind", "subject_id", "-number"], name="audit_of_subject"),
+            models.Index(fields=["at"], name="audit_by_time"),
+            models.Index(fields=["verb"], name="audit_by_verb"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.actor} {self.verb} {self.subject_id}"
+
+
+class AuditHead(models.Model):
+    """The end of the chain, one row: who appends holds it locked, so numbers have no gap and links no fork."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    number = models.BigIntegerField(default=0)
+    mac = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [models.CheckConstraint(condition=models.Q(id=1), name="audit_head_is_one_row")]
+
+    def __str__(self) -> str:
+        return f"audit chain at {self.number}"
+
+
+class Outbox(models.Model):
+    """What others must hear of, written in the transaction of the change, so that it is told exactly if that commits."""
+
+    topic = models.CharField(max_length=64)
+    body = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.pk}"
+
+
+class FailedAttempts(models.Model):
+    """Failures in a row from one address, or from one address on one account; nothing is counted by account alone."""
+
+    key = models.CharField(primary_key=True, max_length=64)
+    failures = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField()
+    wait_until = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["last_at"], name="failed_attempts_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.failures} failures"
+
+
+class ScheduledJob(models.Model):
+    """When a job of the worker is due next. Whoever moves `due_at` on has claimed the run, so two workers never share one."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    due_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

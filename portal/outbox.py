@@ -1,0 +1,44 @@
+"""What others must hear of, exactly as committed: rules put it here, the worker hands it on in order, then removes it."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import transaction
+
+from portal.models import Outbox
+
+Receiver = Callable[[Outbox], None]
+
+BATCH = 200
+
+log = logging.getLogger("gatehouse.events")
+
+_receivers: list[Receiver] = []
+
+
+def put(topic: str, body: Mapping[str, Any]) -> None:
+    """Say what happened, in the transaction in which it happens. `topic` reads `device.pending`."""
+    Outbox.objects.create(topic=topic, body=body)
+
+
+def receiver(receive: Receiver) -> Receiver:
+    """Register a function that takes every message; it only writes rows, so that it commits with the removal."""
+    _receivers.append(receive)
+    return receive
+
+
+@receiver
+def into_the_log(message: Outbox) -> None:
+    log.info(message.topic, extra={"event": message.body})
+
+
+def hand_on() -> int:
+    """Hand on what waits, oldest first, and say how many. Two workers never take the same message."""
+    with transaction.atomic():
+        waiting = list(Outbox.objects.select_for_update(skip_locked=True).order_by("pk")[:BATCH])
+        for message in waiting:
+            for receive in _receivers:
+                receive(message)
+        Outbox.objects.filter(pk__in=[message.pk for message in waiting]).delete()
+    return len(waiting)

@@ -1,0 +1,81 @@
+"""What every page shares: who is asking, answering htmx with a fragment, and showing a refusal."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth import logout
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.middleware import HtmxDetails
+
+from portal import sessions
+from portal.actor import NOBODY, Actor
+from portal.failures import Unavailable, is_outage
+from portal.refusal import Refusal
+
+
+class PageRequest(HttpRequest):
+    """A request for a page after our middleware has run."""
+
+    htmx: HtmxDetails
+    actor: Actor
+    csp_nonce: str
+
+
+def fragment(request: PageRequest, template: str, context: dict[str, Any], *, otherwise: Any) -> HttpResponse:
+    """Give htmx the fragment alone; send a browser without htmx to the whole page."""
+    if request.htmx:
+        return render(request, template, context)
+    return redirect(otherwise)
+
+
+class LoginMiddleware(LoginRequiredMiddleware):
+    """Name the person who asks; one whose session has ended goes to the login, and afterwards back to where they were."""
+
+    def process_view(self, request: PageRequest, view_func: Any, view_args: Any, view_kwargs: Any) -> Any:  # type: ignore[override]
+        request.actor = NOBODY
+        if not getattr(view_func, "login_required", True):
+            return None
+        if request.user.is_authenticated:
+            if not sessions.goes_on(request):
+                logout(request)
+                return self.handle_no_permission(request, view_func)
+            request.actor = Actor.person(request.user, request.META.get("REMOTE_ADDR", ""))
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(self, request: PageRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
+        if not request.htmx:
+            return redirect_to_login(request.get_full_path() if request.method == "GET" else "/portal/")
+        login = redirect_to_login(request.htmx.current_url_abs_path or "/portal/")
+        return HttpResponseClientRedirect(login.url)
+
+
+class RefusalMiddleware:
+    """Show a refusal where the person is looking."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: PageRequest, exc: Exception) -> HttpResponse | None:
+        if is_outage(exc):
+            exc = Unavailable("The database does not answer; nothing was changed, try again in a few seconds.")
+        return show(request, exc) if isinstance(exc, Refusal) else None
+
+
+def show(request: PageRequest, refusal: Refusal) -> HttpResponse:
+    """A refusal as a notice for htmx, as a page for a browser without it."""
+    context = {"refusal": refusal}
+    if getattr(request, "htmx", None):
+        response = render(request, "portal/_refusal.html", context, status=refusal.status)
+        response = reswap(retarget(response, "#notices"), "innerHTML")
+    else:
+        response = render(request, "portal/refusal.html", context, status=refusal.status)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response

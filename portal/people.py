@@ -1,0 +1,62 @@
+"""People: who may log in, with which role. The first administrator is made at first start."""
+
+import secrets
+import string
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from portal import audit, environment
+from portal.actor import Actor
+from portal.models import User
+from portal.refusal import Invalid, Refusal
+from portal.roles import Role
+
+FIRST_NAME = "admin"
+ALPHABET = string.ascii_letters + string.digits
+
+
+class NameTaken(Refusal):
+    code = "name_taken"
+
+
+def create(name: str, password: str, role: Role, *, by: Actor) -> User:
+    """Add a person. A name in use (in any case) and a weak password are refused."""
+    user = User(username=name, role=role)
+    try:
+        User._meta.get_field("username").run_validators(name)
+        validate_password(password, user)
+    except ValidationError as weak:
+        raise Invalid("password", " ".join(weak.messages)) from weak
+    user.set_password(password)
+    try:
+        with transaction.atomic():
+            if User.objects.filter(username__iexact=name).exists():
+                raise NameTaken(f"There is a person named {name} already; choose another name.")
+            user.save(force_insert=True)
+            audit.record(by, "person.created", ("person", name), after={"role": role})
+    except IntegrityError as taken:
+        raise NameTaken(f"There is a person named {name} already; choose another name.") from taken
+    return user
+
+
+def first_administrator() -> tuple[str, str] | None:
+    """Make the administrator `admin` if there are no people; the password, if generated, is returned this once.
+
+    GATEHOUSE_ADMIN_PASSWORD decides it beforehand; then the password that is returned is empty.
+    """
+    if User.objects.exists():
+        return None
+    given = environment.text("ADMIN_PASSWORD")
+    password = given or generate_password()
+    try:
+        create(FIRST_NAME, password, Role.ADMINISTRATOR, by=Actor.command("serve"))
+    except NameTaken:
+        return None  # Another replica was first.
+    return FIRST_NAME, "" if given else password
+
+
+def generate_password() -> str:
+    """24 letters and digits, 142 bits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(24))

@@ -1,0 +1,38 @@
+"""What every REST endpoint shares: the order of checks, and how its body is read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from portal.refusal import Refusal
+
+
+class MethodNotAllowed(Refusal):
+    status, code = 405, "method_not_allowed"
+
+
+class Endpoint(APIView):
+    """The base of every REST view: a method that is not served is a 405 before anything else is asked."""
+
+    http_method_names: Sequence[str] = ["get", "head", "post", "put", "patch", "delete"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if getattr(self, (request.method or "").lower(), None) is None or request.method == "OPTIONS":
+            self.http_method_not_allowed(request, *args, **kwargs)
+        super().initial(request, *args, **kwargs)
+
+    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        raise MethodNotAllowed(f"{request.method} is not served here; use {', '.join(self.allowed_methods)}.")
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Input of a native endpoint: a member that nobody reads is a mistake of the sender, so it is named."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            raise serializers.ValidationError({str(name): ["This member is unknown here."] for name in unknown})
+        return super().to_internal_value(data)

@@ -1,0 +1,81 @@
+"""Slow down whoever fails: by address, and by address on one account, never by account alone.
+
+Failures in a row beyond the free ones cost a wait of 1, 2, 4 … 60 seconds. A success clears the pair. Because nothing is
+counted by account alone, a stranger can't lock a known user out; because only failures are counted, a valid credential is
+never slowed by others behind its address.
+"""
+
+import hashlib
+import ipaddress
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from portal.models import FailedAttempts
+from portal.refusal import TooMany
+
+FREE_ON_ACCOUNT = 5
+FREE_ON_ADDRESS = 20
+LONGEST_WAIT = 60
+FORGOTTEN_AFTER = timedelta(minutes=15)
+
+
+def check(address: str, account: str) -> None:
+    """Refuse while this address has to wait; ask before a slow look at a password."""
+    waits = FailedAttempts.objects.filter(key__in=_keys(address, account), wait_until__gt=timezone.now())
+    if latest := max((row.wait_until for row in waits if row.wait_until), default=None):
+        raise _too_many(latest, timezone.now())
+
+
+def failed(
+    address: str, account: str, *, free_on_account: int = FREE_ON_ACCOUNT, free_on_address: int = FREE_ON_ADDRESS
+) -> None:
+    """Count a failure; refuse if it was one too many, so that the caller says 429 in place of its own no."""
+    now = timezone.now()
+    waits = []
+    with transaction.atomic():
+        for key, free in zip(_keys(address, account), (free_on_address, free_on_account), strict=True):
+            row, _ = FailedAttempts.objects.select_for_update().get_or_create(key=key, defaults={"last_at": now})
+            row.failures = 1 if row.last_at < now - FORGOTTEN_AFTER else row.failures + 1
+            row.last_at = now
+            over = row.failures - free
+            row.wait_until = now + timedelta(seconds=min(2 ** min(over - 1, 6), LONGEST_WAIT)) if over > 0 else None
+            row.save()
+            if row.wait_until:
+                waits.append(row.wait_until)
+    if waits:
+        raise _too_many(max(waits), now)
+
+
+def succeeded(address: str, account: str) -> None:
+    """Forget the failures of this address on this account."""
+    FailedAttempts.objects.filter(key=_keys(address, account)[1]).delete()
+
+
+def forget() -> None:
+    """Remove what no longer counts."""
+    FailedAttempts.objects.filter(last_at__lt=timezone.now() - FORGOTTEN_AFTER).delete()
+
+
+def _keys(address: str, account: str) -> tuple[str, str]:
+    place = _place(address)
+    return _key(place, ""), _key(place, account)
+
+
+def _key(place: str, account: str) -> str:
+    return hashlib.sha256(f"{place}\n{account}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _place(address: str) -> str:
+    """An IPv6 address counts as its /64: one subscriber has all of that."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if parsed.version == 6 else address
+
+
+def _too_many(until: datetime, now: datetime) -> TooMany:
+    seconds = max(1, int((until - now).total_seconds() + 0.999))
+    return TooMany(f"Too many failed attempts from this address; try again in {seconds} s.", seconds)

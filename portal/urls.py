@@ -1,0 +1,17 @@
+"""The map of the site. Apps are included by name, so this file imports none of them."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("portal.page_urls")),
+    path("portal/devices/", include("devices.urls")),
+    path("portal/tokens/", include("tokens.urls")),
+    path("api/v1/", include("devices.rest_urls")),
+    path("api/v1/", include("tokens.rest_urls")),
+    path("", include("gateway.dialects.urls")),
+    path("", include("gateway.urls")),
+]
+
+handler400 = "portal.errors.bad_request"
+handler404 = "portal.errors.not_found"
+handler500 = "portal.errors.server_error"

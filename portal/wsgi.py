@@ -1,0 +1,19 @@
+"""The portal behind Envoy, on its unix socket: what Envoy says of the client is true, for nobody else reaches the socket."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+_django = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Take the client's address and the scheme from Envoy's headers; `manage.py runserver` never comes through here."""
+    environ["REMOTE_ADDR"] = environ.pop("HTTP_X_FORWARDED_FOR", "")
+    environ["wsgi.url_scheme"] = environ.pop("HTTP_X_FORWARDED_PROTO", "http")
+    environ["SCRIPT_NAME"] = ""
+    return _django(environ, start_response)

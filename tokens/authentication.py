@@ -1,0 +1,65 @@
+"""Turn the Authorization header of a REST request into an Actor."""
+
+import re
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from portal import throttle
+from portal.access import REALM
+from portal.actor import Actor
+from portal.models import User
+from portal.refusal import Refusal
+from tokens import issuing, secret
+from tokens.models import ApiToken
+
+_BEARER = re.compile(r"bearer +([^\s,]+)", re.IGNORECASE)
+
+
+class InvalidToken(Refusal):
+    """One sentence for a token that is malformed, unknown, expired or revoked, so that it tells nothing."""
+
+    status, code = 401, "invalid_token"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This token is malformed, unknown, expired or revoked; issue another on the portal's token page."
+        )
+
+    def challenge(self) -> str:
+        return f'{REALM}, error="invalid_token"'
+
+
+class BearerAuthentication(BaseAuthentication):
+    """Accept `Authorization: Bearer gate_pat_…`, the scheme in any case; request.auth becomes the token's Actor.
+
+    A valid token is never throttled; failures are counted by address and by address on the token id.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, Actor] | None:
+        header = request.META.get("HTTP_AUTHORIZATION", "").strip()
+        if not header:
+            return None
+        bearer = _BEARER.fullmatch(header)
+        identifier = secret.parse(issuing.KIND, bearer[1]) if bearer else None
+        if bearer is None or identifier is None:
+            raise InvalidToken  # Not one of ours by its checksum; it costs no look into the database.
+        address = request.META.get("REMOTE_ADDR", "")
+        token = ApiToken.objects.select_related("owner").filter(pk=identifier).first()
+        now = timezone.now()
+        if token is None or not self.is_live(token, bearer[1]):
+            throttle.failed(address, f"token {identifier}")
+            raise InvalidToken
+        issuing.note_use(token, address, now)
+        scopes = issuing.effective_scopes(token)
+        return token.owner, Actor.token(
+            token.name, scopes, owner=token.owner_id, credential=f"token {token.pk}", address=address
+        )
+
+    def is_live(self, token: ApiToken, text: str) -> bool:
+        genuine = secret.matches(text, token.digest, token.pepper)
+        return genuine and token.revoked_at is None and token.expires_at > timezone.now() and token.owner.is_active
+
+    def authenticate_header(self, request: Request) -> str:
+        return REALM

@@ -1,0 +1,82 @@
+"""What is remembered about credentials: digests, never secrets; and the ring of signing keys, sealed."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def live(self, now: datetime) -> "ApiTokenQuerySet":
+        """Tokens that still open doors, if their owner does."""
+        return self.filter(expires_at__gt=now, revoked_at=None)
+
+
+class ApiToken(models.Model):
+    """A key for a program. What it may do is what its scopes and its owner's role both hold, at each request."""
+
+    id = models.CharField(primary_key=True, max_length=12)
+    name = models.CharField(max_length=100)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="api_tokens")
+    digest = models.CharField(max_length=64, unique=True)
+    pepper = models.CharField(max_length=8)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    revoked_by = models.CharField(max_length=200, blank=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_used_from = models.CharField(max_length=45, blank=True)
+
+    objects: ClassVar[Any] = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("created_at")), name="token_expires_after_creation"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(revoked_at=None, revoked_by="") | models.Q(revoked_at__isnull=False),
+                name="token_revoked_by_somebody",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["owner", "-created_at"], name="token_by_owner")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def state(self) -> str:
+        """`live`, `revoked` or `expired`."""
+        if self.revoked_at:
+            return "revoked"
+        return "live" if self.expires_at > timezone.now() else "expired"
+
+
+class KeyState(models.TextChoices):
+    NEXT = "next", "Next"
+    ACTIVE = "active", "Active"
+    RETIRING = "retiring", "Retiring"
+    RETIRED = "retired", "Retired"
+
+
+class SigningKey(models.Model):
+    """One RSA key of the ring that signs access tokens. The private half is sealed under the master key."""
+
+    kid = models.CharField(primary_key=True, max_length=43)
+    state = models.CharField(max_length=8, choices=KeyState)
+    public_jwk = models.JSONField()
+    sealed_private = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(state__in=KeyState.values), name="signing_key_state_is_known"),
+            models.UniqueConstraint(
+                fields=["state"], condition=models.Q(state=KeyState.ACTIVE), name="one_active_signing_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.kid
