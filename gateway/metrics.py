@@ -1,0 +1,93 @@
+"""What Gatehouse counts, for Prometheus; read from the database at each scrape, so that every replica says the same."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from django.db.models import Count, Min
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from rest_framework.request import Request
+
+from devices.models import Device, KeyChange, KeyChangeRequest, Status
+from gateway.models import GatewayNode, TlsCertificate
+from portal.access import HasScope
+from portal.models import AuditEvent, FailedAttempts, Outbox
+from portal.rest import Endpoint
+from portal.scopes import Scope
+from tokens.models import ApiToken
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+class LoopbackOrScope(HasScope):
+    """A scraper on this machine needs no token."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.META.get("REMOTE_ADDR") in LOOPBACK or super().has_permission(request, view)
+
+
+@extend_schema(exclude=True)
+class MetricsView(Endpoint):
+    """The metrics as Prometheus text."""
+
+    scopes: ClassVar = {"get": Scope.METRICS_READ}
+    permission_classes = (LoopbackOrScope,)
+
+    def get(self, request: Request) -> HttpResponse:
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(Figures())
+        return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class Figures(Collector):
+    """One scrape's figures."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self.fleet()
+        yield from self.changes()
+        yield from self.keys()
+        yield from self.nodes()
+
+    def fleet(self) -> Iterator[Metric]:
+        devices = GaugeMetricFamily("gatehouse_devices", "Devices by admission status.", labels=["status"])
+        counts = dict(Device.objects.present().values_list("status").annotate(Count("pk")))
+        for status in Status.values:
+            devices.add_metric([status], counts.get(status, 0))
+        devices.add_metric(["denied"], Device.objects.denied().count())
+        yield devices
+        open_changes = KeyChangeRequest.objects.filter(state=KeyChange.OPEN).count()
+        yield GaugeMetricFamily("gatehouse_key_changes_open", "Key changes that wait for a decision.", open_changes)
+
+    def changes(self) -> Iterator[Metric]:
+        changes = CounterMetricFamily("gatehouse_changes", "Changes in the audit trail by verb.", labels=["verb"])
+        for verb, count in AuditEvent.objects.values_list("verb").annotate(Count("number")).order_by("verb"):
+            changes.add_metric([verb], count)
+        yield changes
+        yield GaugeMetricFamily("gatehouse_outbox_waiting", "Messages not handed on yet.", Outbox.objects.count())
+        waits = FailedAttempts.objects.filter(wait_until__gt=timezone.now()).count()
+        yield GaugeMetricFamily("gatehouse_addresses_waiting", "Addresses slowed down after failures.", waits)
+
+    def keys(self) -> Iterator[Metric]:
+        now = timezone.now()
+        live = ApiToken.objects.live(now)
+        yield GaugeMetricFamily("gatehouse_api_tokens_live", "API tokens neither expired nor revoked.", live.count())
+        expiries = {
+            "api_token": live.aggregate(first=Min("expires_at"))["first"],
+            "certificate": TlsCertificate.objects.aggregate(first=Min("not_after"))["first"],
+        }
+        first = GaugeMetricFamily("gatehouse_days_to_expiry", "Days until the first of a kind expires.", labels=["kind"])
+        for kind, expiry in expiries.items():
+            if expiry:
+                first.add_metric([kind], (expiry - now).total_seconds() / 86400)
+        yield first
+
+    def nodes(self) -> Iterator[Metric]:
+        seen = GaugeMetricFamily("gatehouse_node_seen_seconds", "Seconds since an Envoy asked.", labels=["node"])
+        now = timezone.now()
+        for node in GatewayNode.objects.exclude(last_seen=None):
+            seen.add_metric([node.name], (now - node.last_seen).total_seconds())
+        yield seen
