@@ -10,7 +10,7 @@ from django.utils import timezone
 from devices import enrolment, keychange, submission
 from devices.identity import Identity
 from devices.keys import Key
-from devices.models import SEEN_NOTED_EVERY, Device, Introduction, Status
+from devices.models import SEEN_NOTED_EVERY, Device, Status
 from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import Refusal

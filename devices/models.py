@@ -23,8 +23,8 @@ class Status(models.TextChoices):
     PREAUTHORIZED = "preauthorized", "Preauthorized"
 
 
-class OpaqueId(models.CharField):  # type: ignore[type-arg]
-    """Opaque text that sorts by code point on every database."""
+class OpaqueText(models.CharField):  # type: ignore[type-arg]
+    """Text that says nothing by its letters and sorts by code point on every database."""
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
         collation = "C" if connection.vendor == "postgresql" else None
@@ -60,10 +60,10 @@ class Device(models.Model):
     that what the device was granted ended; a token names the epoch that it was bought in and dies with it.
     """
 
-    id = OpaqueId(primary_key=True, max_length=128, validators=[RegexValidator(rf"\A{ID}\Z")])
+    id = OpaqueText(primary_key=True, max_length=128, validators=[RegexValidator(rf"\A{ID}\Z")])
     status = models.CharField(max_length=13, choices=Status, default=Status.PENDING)
-    identity_digest = models.CharField(max_length=64, blank=True)
-    fingerprint = models.CharField(max_length=64, blank=True)
+    identity_digest = OpaqueText(max_length=64, blank=True)
+    fingerprint = OpaqueText(max_length=64, blank=True)
     request_time = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(null=True)
     revision = models.PositiveIntegerField(default=1)
@@ -121,7 +121,7 @@ class Introduction(models.Model):
     A device that came with a certificate alone has no identity: `text` is empty and `members` is {}.
     """
 
-    device = models.OneToOneField(Device, models.CASCADE, primary_key=True, related_name="introduction")
+    device = models.OneToOneField(Device, models.CASCADE, related_name="introduction")
     text = models.TextField(blank=True)
     members = models.JSONField(default=dict)
     key = models.TextField(blank=True)
@@ -132,6 +132,16 @@ class Introduction(models.Model):
     def labels(self) -> Mapping[str, str]:
         """The members of the identity that are texts."""
         return {name: value for name, value in self.members.items() if isinstance(value, str)}
+
+
+class DeviceCount(models.Model):
+    """How many devices there are by status, and `denied`. The database keeps it by triggers, whoever changes a device."""
+
+    tab = models.CharField(primary_key=True, max_length=13)
+    number = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.tab}"
 
 
 class CheckIn(models.Model):

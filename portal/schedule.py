@@ -45,7 +45,7 @@ def run_due() -> int:
             ran += 1
             try:
                 job.run()
-            except Exception:  # noqa: BLE001  # One broken job must not stop deadlines and notices of others.
+            except Exception:  # One broken job must not stop deadlines and notices of others.
                 log.exception("The job %s failed; it runs again in %s s.", job.name, job.seconds)
     return ran
 

@@ -1,0 +1,89 @@
+"""Triggers that keep the counts of devices, and an index over the texts of identities.
+
+The counts must be right whoever changes a row, also a bulk UPDATE; so the database keeps them. On PostgreSQL one trigger
+per statement adds up what it changed and locks the counts in one order, so that two of them never wait for each other.
+The search index is of trigrams: FTS5 beside the table on SQLite, pg_trgm on PostgreSQL. It stands on the introduction,
+whose rows rarely change, and not on the device, whose status does.
+"""
+
+from django.db import migrations
+
+TABS = ("pending", "accepted", "rejected", "preauthorized", "denied")
+NEW, OLD = (f"CASE WHEN {row}.denied_at IS NULL THEN {row}.status ELSE 'denied' END" for row in ("NEW", "OLD"))
+
+SQLITE = [
+    f"""CREATE TRIGGER device_counted_in AFTER INSERT ON devices_device BEGIN
+        UPDATE devices_devicecount SET number = number + 1 WHERE tab = {NEW};
+    END""",
+    f"""CREATE TRIGGER device_counted_out AFTER DELETE ON devices_device BEGIN
+        UPDATE devices_devicecount SET number = number - 1 WHERE tab = {OLD};
+    END""",
+    f"""CREATE TRIGGER device_counted_on AFTER UPDATE OF status, denied_at ON devices_device WHEN {NEW} <> {OLD} BEGIN
+        UPDATE devices_devicecount SET number = number - 1 WHERE tab = {OLD};
+        UPDATE devices_devicecount SET number = number + 1 WHERE tab = {NEW};
+    END""",
+    """CREATE VIRTUAL TABLE devices_search USING fts5(
+        text, content='devices_introduction', content_rowid='id', tokenize='trigram', columnsize=0
+    )""",
+    """CREATE TRIGGER introduction_found_in AFTER INSERT ON devices_introduction BEGIN
+        INSERT INTO devices_search(rowid, text) VALUES (NEW.id, NEW.text);
+    END""",
+    """CREATE TRIGGER introduction_found_out AFTER DELETE ON devices_introduction BEGIN
+        INSERT INTO devices_search(devices_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);
+    END""",
+    """CREATE TRIGGER introduction_found_on AFTER UPDATE OF text ON devices_introduction BEGIN
+        INSERT INTO devices_search(devices_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);
+        INSERT INTO devices_search(rowid, text) VALUES (NEW.id, NEW.text);
+    END""",
+]
+
+_TAB = "CASE WHEN denied_at IS NULL THEN status ELSE 'denied' END"
+_ADD = """
+    PERFORM 1 FROM devices_devicecount ORDER BY tab FOR UPDATE;
+    UPDATE devices_devicecount AS kept SET number = kept.number + changed.number
+    FROM (SELECT tab, sum(number) AS number FROM ({rows}) AS moved GROUP BY tab HAVING sum(number) <> 0) AS changed
+    WHERE kept.tab = changed.tab;
+    RETURN NULL;
+"""
+_PLUS, _MINUS = f"SELECT {_TAB} AS tab, 1 AS number FROM arrived", f"SELECT {_TAB} AS tab, -1 AS number FROM left_over"
+
+
+def _function(name: str, rows: str, *, changes: str = "true") -> str:
+    return f"""CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NOT ({changes}) THEN RETURN NULL; END IF;
+        {_ADD.format(rows=rows)}
+    END $$"""
+
+
+_MOVED = """EXISTS (
+    SELECT 1 FROM arrived JOIN left_over USING (id)
+    WHERE arrived.status <> left_over.status OR (arrived.denied_at IS NULL) <> (left_over.denied_at IS NULL)
+)"""
+
+POSTGRESQL = [
+    _function("device_counted_in", _PLUS),
+    _function("device_counted_out", _MINUS),
+    _function("device_counted_on", f"{_PLUS} UNION ALL {_MINUS}", changes=_MOVED),
+    """CREATE TRIGGER device_counted_in AFTER INSERT ON devices_device
+        REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION device_counted_in()""",
+    """CREATE TRIGGER device_counted_out AFTER DELETE ON devices_device
+        REFERENCING OLD TABLE AS left_over FOR EACH STATEMENT EXECUTE FUNCTION device_counted_out()""",
+    """CREATE TRIGGER device_counted_on AFTER UPDATE ON devices_device
+        REFERENCING OLD TABLE AS left_over NEW TABLE AS arrived
+        FOR EACH STATEMENT EXECUTE FUNCTION device_counted_on()""",
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    "CREATE INDEX introduction_by_trigram ON devices_introduction USING gin (text gin_trgm_ops)",
+]
+
+
+def build(apps, schema_editor):
+    count = apps.get_model("devices", "DeviceCount")
+    count.objects.bulk_create([count(tab=tab) for tab in TABS], ignore_conflicts=True)
+    for statement in POSTGRESQL if schema_editor.connection.vendor == "postgresql" else SQLITE:
+        schema_editor.execute(statement)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("devices", "0001_initial")]
+
+    operations = [migrations.RunPython(build, migrations.RunPython.noop)]
