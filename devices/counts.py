@@ -1,4 +1,4 @@
-"""How many devices there are, by status and denied: kept by the database, so that a page asks five rows and not a million."""
+"""How many devices there are by status: kept by the database, so that a page asks a few rows and not a million."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,6 @@ DENIED, ALL = "denied", "all"
 
 
 def by_tab() -> Mapping[str, int]:
-    """`{"pending", "accepted", "rejected", "preauthorized", "denied", "all"}`; `all` is everything that is not denied."""
+    """Numbers under each status, under `denied`, and under `all`, which is everything that is not denied."""
     counts = dict.fromkeys((*Status.values, DENIED), 0) | dict(DeviceCount.objects.values_list("tab", "number"))
     return counts | {ALL: sum(counts[status] for status in Status.values)}

@@ -1,4 +1,4 @@
-"""The denied list: deny destroys what a device stored and refuses it everywhere, restore gives back the record, purge removes it."""
+"""The denied list: deny refuses a device everywhere, restore gives back its record, purge removes it."""
 
 from django.db import transaction
 from django.utils import timezone

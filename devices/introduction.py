@@ -1,4 +1,4 @@
-"""A device has proved a key and says who it is: who speaks for that identity, and what follows (Mender's auth requests)."""
+"""A device has proved a key and says who it is: which record speaks for it, and what follows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,10 +41,10 @@ class Outcome:
 
 
 def introduce(identity: Identity, key: Key, *, address: str) -> Outcome:
-    """Judge a device that has proved `key` and claims `identity`; the signature is verified before.
+    """Judge a device that has proved `key` and claims `identity` (Mender's auth requests).
 
-    An unknown one is created, a preauthorized one accepted, another key opens a key change request. A device that repeats
-    itself creates nothing; that it was seen is noted at most once a minute. Of a denied device nothing is stored.
+    An unknown one is created, a preauthorized one accepted, another key opens a key change request. A device that
+    repeats itself creates nothing; that it was seen is noted at most once a minute. Of a denied one nothing is stored.
     """
     while (outcome := _judge(identity, key, address)) is None:
         pass  # Of two first requests at once the other one created the record; it is there now.

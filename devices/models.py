@@ -56,8 +56,8 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 class Device(models.Model):
     """One device, known by an opaque id and by its key.
 
-    `revision` counts the changes of this row, so that nobody decides on what they have not seen. `epoch` counts the times
-    that what the device was granted ended; a token names the epoch that it was bought in and dies with it.
+    `revision` counts the changes of this row, so that nobody decides on what they have not seen. `epoch` counts the
+    times that what the device was granted ended; a token names the epoch that it was bought in and dies with it.
     """
 
     id = OpaqueText(primary_key=True, max_length=128, validators=[RegexValidator(rf"\A{ID}\Z")])
@@ -135,7 +135,7 @@ class Introduction(models.Model):
 
 
 class DeviceCount(models.Model):
-    """How many devices there are by status, and `denied`. The database keeps it by triggers, whoever changes a device."""
+    """How many devices are in a tab: a status or `denied`. Triggers keep it, whoever changes a device."""
 
     tab = models.CharField(primary_key=True, max_length=13)
     number = models.BigIntegerField(default=0)

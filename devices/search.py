@@ -1,4 +1,4 @@
-"""Finding devices by the beginning of an id or a key fingerprint, or by any part of the identity of 3 characters or more.
+"""Finding devices by the beginning of an id or a key fingerprint, or by 3 or more characters of the identity.
 
 A text that few identities hold is looked up in the trigram index. One that many hold is met soon on the way through the
 list in its own order, so there the list is walked: both are quick, and a page is never cut short.

@@ -67,7 +67,7 @@ def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
 
 
 def preauthorize(identity: Identity, key: str, *, by: Actor) -> Device:
-    """Create the device as preauthorized, so that it is accepted when it proves this key. Its id is its identity's digest."""
+    """Create the device as preauthorized: accepted when it proves this key. Its id is its identity's digest."""
     _judge(key)
     try:
         proven = keys.read(key)

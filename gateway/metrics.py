@@ -79,7 +79,7 @@ class Figures(Collector):
             "api_token": live.aggregate(first=Min("expires_at"))["first"],
             "certificate": TlsCertificate.objects.aggregate(first=Min("not_after"))["first"],
         }
-        first = GaugeMetricFamily("gatehouse_days_to_expiry", "Days until the first of a kind expires.", labels=["kind"])
+        first = GaugeMetricFamily("gatehouse_days_to_expiry", "Days until one of a kind expires.", labels=["kind"])
         for kind, expiry in expiries.items():
             if expiry:
                 first.add_metric([kind], (expiry - now).total_seconds() / 86400)

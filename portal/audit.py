@@ -61,9 +61,9 @@ def record(
 def link(previous: str, event: AuditEvent) -> str:
     """The mac of a row that follows the row with the mac `previous`."""
     facts = [
-        previous, event.number, event.at.isoformat(timespec="microseconds"), event.actor, event.actor_kind, event.credential,
-        event.address, event.verb, event.subject_kind, event.subject_id, event.before, event.after, event.reason,
-        event.request_id,
+        previous, event.number, event.at.isoformat(timespec="microseconds"), event.actor, event.actor_kind,
+        event.credential, event.address, event.verb, event.subject_kind, event.subject_id, event.before, event.after,
+        event.reason, event.request_id,
     ]  # fmt: skip
     return sealing.mac("audit", json.dumps(facts, sort_keys=True, separators=(",", ":")).encode())
 

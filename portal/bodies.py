@@ -1,4 +1,4 @@
-"""What comes in and goes out over REST: bodies are JSON, bounded before they are read, whatever the client says it accepts."""
+"""Bodies over REST: JSON in both directions, bounded before they are read."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the frame remembers: people and tenants, the audit trail, the outbox, failed attempts and the clock of the worker."""
+"""What the frame remembers: people, the audit trail, the outbox, failed attempts and the worker's clock."""
 
 import uuid
 from typing import ClassVar
@@ -34,7 +34,7 @@ class User(AbstractUser):
 
 
 class AuditEvent(models.Model):
-    """One change: who did what to which subject, why, and what it was before and after. Rows are only ever added."""
+    """One change: who did what to which subject, why, and how it was before and after. Rows are only added."""
 
     number = models.BigIntegerField(primary_key=True)
     at = models.DateTimeField()
@@ -77,7 +77,7 @@ class AuditHead(models.Model):
 
 
 class Outbox(models.Model):
-    """What others must hear of, written in the transaction of the change, so that it is told exactly if that commits."""
+    """What others must hear of, written in the transaction of the change: told exactly if that commits."""
 
     topic = models.CharField(max_length=64)
     body = models.JSONField()
@@ -88,7 +88,7 @@ class Outbox(models.Model):
 
 
 class FailedAttempts(models.Model):
-    """Failures in a row from one address, or from one address on one account; nothing is counted by account alone."""
+    """Failures in a row from one address, or from one address on one account; never by account alone."""
 
     key = models.CharField(primary_key=True, max_length=64)
     failures = models.PositiveIntegerField(default=0)
@@ -103,7 +103,7 @@ class FailedAttempts(models.Model):
 
 
 class ScheduledJob(models.Model):
-    """When a job of the worker is due next. Whoever moves `due_at` on has claimed the run, so two workers never share one."""
+    """When a job of the worker is due. Whoever moves `due_at` on has claimed the run, so no two workers share one."""
 
     name = models.CharField(primary_key=True, max_length=64)
     due_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""What others must hear of, exactly as committed: rules put it here, the worker hands it on in order, then removes it."""
+"""What others must hear of, exactly as committed: rules put it here, the worker hands it on in order."""
 
 import logging
 from collections.abc import Callable, Mapping

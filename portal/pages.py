@@ -33,7 +33,7 @@ def fragment(request: PageRequest, template: str, context: dict[str, Any], *, ot
 
 
 class LoginMiddleware(LoginRequiredMiddleware):
-    """Name the person who asks; one whose session has ended goes to the login, and afterwards back to where they were."""
+    """Name the person who asks; one whose session has ended goes to the login, and then back to where they were."""
 
     def process_view(self, request: PageRequest, view_func: Any, view_args: Any, view_kwargs: Any) -> Any:  # type: ignore[override]
         request.actor = NOBODY

@@ -1,6 +1,6 @@
 """The installation's own secrets: read from the environment, else kept in the data folder, made there at first start.
 
-With a server database there may be several replicas, which must share their secrets: then nothing is made, all is demanded.
+With a server database there may be several replicas, which share their secrets: then nothing is made, all is demanded.
 """
 
 import base64

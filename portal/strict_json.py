@@ -1,4 +1,4 @@
-"""Read JSON from strangers: bounded in depth, no NaN, no NUL or lone surrogates, repeated members as the caller says."""
+"""Read JSON from strangers: bounded in depth, without NaN, NUL, lone surrogates or repeated members."""
 
 import json
 import re

@@ -1,8 +1,8 @@
 """Slow down whoever fails: by address, and by address on one account, never by account alone.
 
-Failures in a row beyond the free ones cost a wait of 1, 2, 4 … 60 seconds. A success clears the pair. Because nothing is
-counted by account alone, a stranger can't lock a known user out; because only failures are counted, a valid credential is
-never slowed by others behind its address.
+Failures in a row beyond the free ones cost a wait of 1, 2, 4 … 60 seconds. A success clears the pair. Because nothing
+is counted by account alone, a stranger can't lock a known user out; because only failures are counted, a valid
+credential is never slowed by others behind its address.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The portal behind Envoy, on its unix socket: what Envoy says of the client is true, for nobody else reaches the socket."""
+"""The portal behind Envoy: what Envoy says of the client is true, for nobody else reaches the unix socket."""
 
 import os
 from collections.abc import Callable, Iterable

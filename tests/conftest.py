@@ -66,7 +66,7 @@ def viewer(make_person: Callable[..., User]) -> User:
 
 @pytest.fixture
 def make_device(db: None) -> Callable[..., Device]:
-    """Make a device; say only what matters to the story. `members` is its identity, `key` its public key as PEM text."""
+    """Make a device; say only what matters. `members` is its identity, `key` its public key as PEM text."""
 
     def make(device_id: str = "press-1", members: dict[str, Any] | None = None, key: str = "", **facts: Any) -> Device:
         if facts.get("denied_at"):

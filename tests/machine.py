@@ -13,7 +13,7 @@ def main() -> int:
     if not missing:
         return 0
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        print(f"The browser tests need Chromium; install it first: apt-get install {' '.join(missing)}", file=sys.stderr)
+        print(f"The browser tests need Chromium: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 1
     quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
     print(f"Installing {' '.join(missing)} for the browser tests …", file=sys.stderr)

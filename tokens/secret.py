@@ -47,7 +47,7 @@ def parse(kind: str, text: str) -> str | None:
 
 
 def matches(text: str, kept: str, pepper: str) -> bool:
-    """Whether this is the secret whose digest was kept, compared in constant time; a pepper that is gone matches nothing."""
+    """Whether this is the secret whose digest was kept, in constant time; a pepper that is gone matches nothing."""
     return pepper in settings.PEPPERS and hmac.compare_digest(digest(text, pepper), kept)
 
 

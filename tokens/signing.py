@@ -1,4 +1,4 @@
-"""The ring of signing keys: RS256, one active key, each known by its `kid`; private halves are sealed, parsed ones cached."""
+"""The ring of signing keys: RS256, one active, each known by its `kid`; private halves are kept sealed."""
 
 import base64
 import hashlib
@@ -59,7 +59,7 @@ def sign(claims: dict[str, Any]) -> str:
 
 
 def verified(token: str, *, audience: str, issuer: str) -> dict[str, Any]:
-    """The claims of a JWT of ours that is good now. `kid` must be of the ring; `jku`, `x5u`, `jwk` and `crit` are not read."""
+    """The claims of a JWT of ours that is good now; its `kid` must be of the ring, keys it brings are not read."""
     if len(token) > LONGEST:
         raise Untrusted
     try:
