@@ -1,6 +1,6 @@
 """Bodies over REST: JSON in both directions, bounded before they are read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
@@ -28,8 +28,8 @@ class NotJson(Refusal):
 class AlwaysJson(BaseContentNegotiation):
     """JSON for everybody, also for a browser that asks for HTML."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
-        return parsers[0]
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -40,7 +40,7 @@ def body_of(request: Any, most: int = MAX_BODY) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length and request.META.get("HTTP_TRANSFER_ENCODING"):
         raise LengthRequired("Send the body with a Content-Length.")
-    if length and (not length.isdigit() or int(length) > most):
+    if length and not (length.isascii() and length.isdigit() and len(length) < 12 and int(length) <= most):
         raise TooLarge(f"The body is over {most} bytes; send less.")
     body: bytes = getattr(request, "_request", request).body
     if len(body) > most:

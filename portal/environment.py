@@ -48,7 +48,7 @@ def words(name: str, default: str = "") -> list[str]:
 
 def number(name: str, default: int, *, least: int, most: int) -> int:
     value = text(name, str(default))
-    if not (value.isascii() and value.isdigit() and least <= int(value) <= most):
+    if not (value.isascii() and value.isdigit() and len(value) < 12 and least <= int(value) <= most):
         raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write a whole number from {least} to {most}.")
     return int(value)
 

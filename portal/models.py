@@ -110,3 +110,15 @@ class ScheduledJob(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class KeptAnswer(models.Model):
+    """The answer to a creation that named an `Idempotency-Key`, sealed; `request` is the digest of what was asked."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    request = models.CharField(max_length=64)
+    sealed = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -34,9 +34,12 @@ def into_the_log(message: Outbox) -> None:
 
 
 def hand_on() -> int:
-    """Hand on what waits, oldest first, and say how many. Two workers never take the same message."""
+    """Hand on what waits, oldest first, and say how many. Two workers never take the same message.
+
+    The second waits for the first; were it to skip what is locked, later messages could overtake.
+    """
     with transaction.atomic():
-        waiting = list(Outbox.objects.select_for_update(skip_locked=True).order_by("pk")[:BATCH])
+        waiting = list(Outbox.objects.select_for_update().order_by("pk")[:BATCH])
         for message in waiting:
             for receive in _receivers:
                 receive(message)

@@ -7,7 +7,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from portal import audit, environment
+from portal import audit, environment, text
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Invalid, Refusal
@@ -24,8 +24,12 @@ class NameTaken(Refusal):
 def create(name: str, password: str, role: Role, *, by: Actor) -> User:
     """Add a person. A name in use (in any case) and a weak password are refused."""
     user = User(username=name, role=role)
+    text.check("name", name, least=1, most=150)
     try:
         User._meta.get_field("username").run_validators(name)
+    except ValidationError as unfit:
+        raise Invalid("name", " ".join(unfit.messages)) from unfit
+    try:
         validate_password(password, user)
     except ValidationError as weak:
         raise Invalid("password", " ".join(weak.messages)) from weak

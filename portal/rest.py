@@ -21,12 +21,35 @@ class Endpoint(APIView):
     http_method_names: Sequence[str] = ["get", "head", "post", "put", "patch", "delete"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if getattr(self, (request.method or "").lower(), None) is None or request.method == "OPTIONS":
+        method = (request.method or "").lower()
+        # Only names of methods are looked up: a client may call its method INITIAL or DISPATCH.
+        if method not in self.http_method_names or getattr(self, method, None) is None:
             self.http_method_not_allowed(request, *args, **kwargs)
         super().initial(request, *args, **kwargs)
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         raise MethodNotAllowed(f"{request.method} is not served here; use {', '.join(self.allowed_methods)}.")
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer; neither `"30"` nor `30.0` nor `true` is one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A JSON string, exactly as sent; a number or `true` is none."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(trim_whitespace=False, **facts)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -94,12 +94,14 @@ def pepper_ring(value: str) -> dict[str, bytes]:
                 "GATEHOUSE_PEPPERS is damaged; write entries such as p1:<44 characters of base64>."
             )
         ring[name] = _key(key, "GATEHOUSE_PEPPERS")
+    if not ring:
+        raise ImproperlyConfigured("GATEHOUSE_PEPPERS is damaged; write entries such as p1:<44 characters of base64>.")
     return ring
 
 
 def _key(value: str, name: str) -> bytes:
     try:
-        key = base64.urlsafe_b64decode(value)
+        key = base64.b64decode(value, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != 32:

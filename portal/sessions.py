@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from portal import throttle
 from portal.models import User
 from portal.refusal import Refusal
+from portal.text import hidden_character
 
 IDLE = 30 * 60
 ABSOLUTE = 12 * 3600
@@ -49,7 +50,8 @@ def goes_on(request: HttpRequest) -> bool:
 
 def is_fresh(request: HttpRequest) -> bool:
     """Whether the person has given the password within the last ten minutes."""
-    return int(time.time()) - request.session.get("password_at", 0) <= FRESH
+    given: int = request.session.get("password_at", 0)
+    return int(time.time()) - given <= FRESH
 
 
 def confirm(request: HttpRequest, password: str) -> None:
@@ -65,9 +67,10 @@ def confirm(request: HttpRequest, password: str) -> None:
 def _checked(request: HttpRequest, name: str, password: str) -> User | None:
     address, account = request.META.get("REMOTE_ADDR", ""), f"person {name.lower()}"
     throttle.check(address, account)
-    user = authenticate(request, username=name, password=password)
+    # Nobody's name holds such a character, and PostgreSQL takes no NUL.
+    user = None if hidden_character(name) else authenticate(request, username=name, password=password)
     if user is None:
         throttle.failed(address, account)
         return None
     throttle.succeeded(address, account)
-    return user  # type: ignore[return-value]
+    return user

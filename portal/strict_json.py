@@ -1,12 +1,14 @@
 """Read JSON from strangers: bounded in depth, without NaN, NUL, lone surrogates or repeated members."""
 
 import json
+import math
 import re
 from typing import Any
 
 MAX_DEPTH = 32
 
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|([\[{])|([\]}])', re.DOTALL)
+# Possessive, and a text that is not closed goes on to the end: no character is looked at twice.
+_BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[{])|([\]}])', re.DOTALL)
 
 
 class Unreadable(ValueError):
@@ -26,10 +28,19 @@ def loads_text(text: str, *, repeated_members: bool = False) -> Any:
     """The same for text that is decoded already."""
     if text.startswith("\ufeff"):
         raise Unreadable("the text begins with a byte order mark")
-    if _depth(text) > MAX_DEPTH:
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as half:
+        raise Unreadable("it holds half of a surrogate pair") from half
+    if _depth(raw) > MAX_DEPTH:
         raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels")
     try:
-        value = json.loads(text, parse_constant=_constant, object_pairs_hook=None if repeated_members else _once)
+        value = json.loads(
+            text,
+            parse_constant=_constant,
+            parse_float=_finite,
+            object_pairs_hook=None if repeated_members else _once,
+        )
     except RecursionError as deep:
         raise Unreadable(f"it is nested deeper than {MAX_DEPTH} levels") from deep
     except Unreadable:
@@ -37,14 +48,16 @@ def loads_text(text: str, *, repeated_members: bool = False) -> Any:
     except ValueError as wrong:  # Also integers of more digits than Python converts.
         position = f" at character {wrong.pos + 1}" if isinstance(wrong, json.JSONDecodeError) else ""
         raise Unreadable(f"it is not JSON{position}") from wrong
-    if "\\u" in text or "e" in text or "E" in text:
+    if "\\u" in text:
         _check(value)
     return value
 
 
-def _depth(text: str) -> int:
+def _depth(raw: bytes) -> int:
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return 0  # Not worth a look: so few cannot be nested deeper.
     depth = deepest = 0
-    for opened, closed in _BRACKETS.findall(text.encode("utf-8", "surrogatepass")):
+    for opened, closed in _BRACKETS.findall(raw):
         depth += bool(opened) - bool(closed)
         deepest = max(deepest, depth)
     return deepest
@@ -52,6 +65,12 @@ def _depth(text: str) -> int:
 
 def _constant(name: str) -> Any:
     raise Unreadable(f"{name} is not a JSON number")
+
+
+def _finite(digits: str) -> float:
+    if math.isinf(value := float(digits)):
+        raise Unreadable("it holds a number that is too large")
+    return value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -67,9 +86,6 @@ def _check(value: Any) -> None:
             raise Unreadable("it holds the character U+0000")
         if any("\ud800" <= char <= "\udfff" for char in value):
             raise Unreadable("it holds half of a surrogate pair")
-    elif isinstance(value, float):
-        if value in (float("inf"), float("-inf")):
-            raise Unreadable("it holds a number that is too large")
     elif isinstance(value, dict):
         for name, member in value.items():
             _check(name)

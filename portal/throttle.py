@@ -23,9 +23,13 @@ FORGOTTEN_AFTER = timedelta(minutes=15)
 
 def check(address: str, account: str) -> None:
     """Refuse while this address has to wait; ask before a slow look at a password."""
-    waits = FailedAttempts.objects.filter(key__in=_keys(address, account), wait_until__gt=timezone.now())
+    now = timezone.now()
+    # A wait that lasts longer than any was written before the clock was set back; it is over.
+    waits = FailedAttempts.objects.filter(
+        key__in=_keys(address, account), wait_until__gt=now, wait_until__lte=now + timedelta(seconds=LONGEST_WAIT)
+    )
     if latest := max((row.wait_until for row in waits if row.wait_until), default=None):
-        raise _too_many(latest, timezone.now())
+        raise _too_many(latest, now)
 
 
 def failed(
@@ -68,12 +72,14 @@ def _key(place: str, account: str) -> str:
 
 
 def _place(address: str) -> str:
-    """An IPv6 address counts as its /64: one subscriber has all of that."""
+    """An IPv6 address counts as its /64: one subscriber has all of that. An IPv4 address stays one in an IPv6 coat."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return address
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if parsed.version == 6 else address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.IPv6Network((parsed.packed, 64), strict=False))
 
 
 def _too_many(until: datetime, now: datetime) -> TooMany:

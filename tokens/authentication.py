@@ -48,7 +48,7 @@ class BearerAuthentication(BaseAuthentication):
         address = request.META.get("REMOTE_ADDR", "")
         token = ApiToken.objects.select_related("owner").filter(pk=identifier).first()
         now = timezone.now()
-        if token is None or not self.is_live(token, bearer[1]):
+        if token is None or not self.is_live(token, bearer[1], address):
             throttle.failed(address, f"token {identifier}")
             raise InvalidToken
         issuing.note_use(token, address, now)
@@ -57,9 +57,9 @@ class BearerAuthentication(BaseAuthentication):
             token.name, scopes, owner=token.owner_id, credential=f"token {token.pk}", address=address
         )
 
-    def is_live(self, token: ApiToken, text: str) -> bool:
+    def is_live(self, token: ApiToken, text: str, address: str) -> bool:
         genuine = secret.matches(text, token.digest, token.pepper)
-        return genuine and token.revoked_at is None and token.expires_at > timezone.now() and token.owner.is_active
+        return genuine and token.state() == "live" and token.owner.is_active and issuing.may_come_from(token, address)
 
     def authenticate_header(self, request: Request) -> str:
         return REALM

@@ -1,10 +1,13 @@
 """Issuing and revoking API tokens: the secret is shown once and only its digest is kept."""
 
+import ipaddress
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from portal import audit, outbox, text
@@ -18,6 +21,7 @@ from tokens.models import ApiToken
 
 KIND = "gate_pat"
 USE_NOTED_EVERY = timedelta(minutes=1)
+MOST_ADDRESSES = 50
 
 
 class TooBroad(Refusal):
@@ -38,10 +42,13 @@ class AlreadyRevoked(Refusal):
     code = "token_revoked"
 
 
-def issue(name: str, scopes: Collection[str], *, owner: User, days: int, by: Actor) -> tuple[ApiToken, str]:
+def issue(
+    name: str, scopes: Collection[str], *, owner: User, days: int, by: Actor, addresses: Collection[str] = ()
+) -> tuple[ApiToken, str]:
     """Issue a token for `owner` and return it with its secret, which is nowhere kept.
 
     The scopes must be held by who issues it and by the owner; it expires after 1 to GATEHOUSE_TOKEN_MAX_DAYS days.
+    `addresses` are the networks it may come from, such as `10.0.0.0/8`; none means from anywhere.
     """
     text.check("name", name, least=1, most=100)
     wanted = _known(scopes)
@@ -51,22 +58,27 @@ def issue(name: str, scopes: Collection[str], *, owner: User, days: int, by: Act
         raise TooBroad(f"{owner.username} does not hold {_listed(extra)}, so their token cannot; leave it out.")
     if not 1 <= days <= settings.TOKEN_MAX_DAYS:
         raise Invalid("days", f"A token lives 1 to {settings.TOKEN_MAX_DAYS} days.")
-    generated = secret.generate(KIND)
-    now = timezone.now()
+    networks = _networks(addresses)
     with transaction.atomic():
-        token: ApiToken = ApiToken.objects.create(
-            id=generated.id,
+        token, shown = make(
             name=name,
             owner=owner,
-            digest=generated.digest,
-            pepper=generated.pepper,
             scopes=sorted(wanted),
-            created_at=now,
-            expires_at=now + timedelta(days=days),
+            addresses=networks,
+            expires_at=timezone.now() + timedelta(days=days),
         )
         facts = {"name": name, "owner": owner.username, "scopes": token.scopes, "expires_at": token.expires_at}
-        audit.record(by, "token.issued", ("token", token.pk), after=facts)
+        audit.record(by, "token.issued", ("token", token.pk), after={**facts, "addresses": networks})
         outbox.put("token.issued", {"token": token.pk, "owner": owner.username, "by": str(by)})
+    return token, shown
+
+
+def make(**facts: Any) -> tuple[ApiToken, str]:
+    """Store a token with these facts and return it with its secret; who calls this has judged them and records it."""
+    generated = secret.generate(KIND)
+    token: ApiToken = ApiToken.objects.create(
+        id=generated.id, digest=generated.digest, pepper=generated.pepper, created_at=timezone.now(), **facts
+    )
     return token, generated.text
 
 
@@ -75,16 +87,41 @@ def revoke(token: ApiToken, *, by: Actor, reason: str = "") -> None:
     text.check("reason", reason, most=500)
     now = timezone.now()
     with transaction.atomic():
-        revoked = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=now, revoked_by=str(by))
+        revoked = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(
+            revoked_at=now, revoked_by=str(by), revision=F("revision") + 1
+        )
         token.refresh_from_db()
         if not revoked:
-            raise AlreadyRevoked(
-                f"{token} was revoked by {token.revoked_by} at {token.revoked_at:%Y-%m-%d %H:%M:%S} UTC."
-            )
+            raise AlreadyRevoked(_revoked(token))
         audit.record(
             by, "token.revoked", ("token", token.pk), before={"revoked": False}, after={"revoked": True}, reason=reason
         )
         outbox.put("token.revoked", {"token": token.pk, "by": str(by)})
+
+
+def disable(token: ApiToken, *, by: Actor, reason: str = "") -> None:
+    """Refuse a token until it is enabled again; what is disabled already stays so."""
+    _switch(token, timezone.now(), "token.disabled", by, reason)
+
+
+def enable(token: ApiToken, *, by: Actor, reason: str = "") -> None:
+    """Honour a disabled token again, if it has not been revoked or expired meanwhile."""
+    _switch(token, None, "token.enabled", by, reason)
+
+
+def _switch(token: ApiToken, disabled_at: datetime | None, verb: str, by: Actor, reason: str) -> None:
+    text.check("reason", reason, most=500)
+    with transaction.atomic():
+        switched = ApiToken.objects.filter(
+            pk=token.pk, revoked_at=None, disabled_at__isnull=disabled_at is not None
+        ).update(disabled_at=disabled_at, revision=F("revision") + 1)
+        token.refresh_from_db()
+        if token.revoked_at:
+            raise AlreadyRevoked(_revoked(token))
+        if switched:
+            before, after = {"disabled": disabled_at is None}, {"disabled": disabled_at is not None}
+            audit.record(by, verb, ("token", token.pk), before=before, after=after, reason=reason)
+            outbox.put(verb, {"token": token.pk, "by": str(by)})
 
 
 def note_use(token: ApiToken, address: str, now: datetime) -> None:
@@ -93,9 +130,33 @@ def note_use(token: ApiToken, address: str, now: datetime) -> None:
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
 
 
+def may_come_from(token: ApiToken, address: str) -> bool:
+    """Whether the token may be used from this address."""
+    if not token.addresses:
+        return True
+    try:
+        came_from = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(came_from in ipaddress.ip_network(network) for network in token.addresses)
+
+
 def effective_scopes(token: ApiToken) -> frozenset[str]:
     """What the token may do now: its scopes that its owner, if active, still holds."""
     return frozenset(token.scopes) & _held(token.owner)
+
+
+def _revoked(token: ApiToken) -> str:
+    return f"{token} was revoked by {token.revoked_by} at {token.revoked_at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _networks(addresses: Collection[str]) -> list[str]:
+    if len(addresses) > MOST_ADDRESSES:
+        raise Invalid("addresses", f"A token may name at most {MOST_ADDRESSES} addresses.")
+    try:
+        return sorted({str(ipaddress.ip_network(address.strip())) for address in addresses})
+    except ValueError as wrong:
+        raise Invalid("addresses", "Write addresses or networks such as 10.1.2.3 or 10.0.0.0/8.") from wrong
 
 
 def _held(owner: User) -> frozenset[str]:

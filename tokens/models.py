@@ -11,11 +11,15 @@ from django.utils import timezone
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def live(self, now: datetime) -> "ApiTokenQuerySet":
         """Tokens that still open doors, if their owner does."""
-        return self.filter(expires_at__gt=now, revoked_at=None)
+        return self.filter(expires_at__gt=now, revoked_at=None, disabled_at=None)
 
 
 class ApiToken(models.Model):
-    """A key for a program. What it may do is what its scopes and its owner's role both hold, at each request."""
+    """A key for a program. What it may do is what its scopes and its owner's role both hold, at each request.
+
+    `addresses` are the networks it may come from, none meaning all. `replaces` is the token whose rotation made it;
+    that one goes on until its own, shortened, expiry. `revision` counts the changes that people make.
+    """
 
     id = models.CharField(primary_key=True, max_length=12)
     name = models.CharField(max_length=100)
@@ -23,10 +27,14 @@ class ApiToken(models.Model):
     digest = models.CharField(max_length=64, unique=True)
     pepper = models.CharField(max_length=8)
     scopes = models.JSONField(default=list)
+    addresses = models.JSONField(default=list)
+    revision = models.PositiveIntegerField(default=1)
+    replaces = models.OneToOneField("self", models.SET_NULL, null=True, related_name="replaced_by")
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.CharField(max_length=200, blank=True)
+    disabled_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
     last_used_from = models.CharField(max_length=45, blank=True)
 
@@ -48,10 +56,12 @@ class ApiToken(models.Model):
         return self.name
 
     def state(self) -> str:
-        """`live`, `revoked` or `expired`."""
+        """`live`, `disabled`, `revoked` or `expired`."""
         if self.revoked_at:
             return "revoked"
-        return "live" if self.expires_at > timezone.now() else "expired"
+        if self.expires_at <= timezone.now():
+            return "expired"
+        return "disabled" if self.disabled_at else "live"
 
 
 class KeyState(models.TextChoices):

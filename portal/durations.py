@@ -1,0 +1,16 @@
+"""Lengths of time as operators write them: `90`, `90s`, `119m`, `2h`, `14d`."""
+
+import re
+from argparse import ArgumentTypeError
+from datetime import timedelta
+
+_FORM = re.compile(r"(\d{1,7})([smhd]?)", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read(text: str) -> timedelta:
+    """A length of time; for `argparse`, which turns the error into a line of its own."""
+    form = _FORM.fullmatch(text)
+    if form is None:
+        raise ArgumentTypeError(f"{text!r} is no length of time; write 90s, 15m, 2h or 14d")
+    return timedelta(seconds=int(form[1]) * _SECONDS[form[2]])

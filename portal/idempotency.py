@@ -1,0 +1,97 @@
+"""A creation that is sent again with the same `Idempotency-Key` is answered as the first time and done only once.
+
+The answer is kept for a day in the transaction of the creation, sealed, because it may show a secret. Refusals are not
+kept: a request that was refused may be corrected and sent again under the same key.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+
+from portal import sealing
+from portal.bodies import body_of
+from portal.models import KeptAnswer
+from portal.refusal import Invalid, Refusal
+
+KEPT_FOR = timedelta(days=1)
+HEADERS = ("Location", "ETag")
+
+_FORM = re.compile(r"[!-~]{1,255}")
+
+Handler = Callable[..., Response]
+
+
+class KeyReused(Refusal):
+    """The key stands for another request."""
+
+    status, code = 422, "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another request; use a new key for a new request.")
+
+
+def idempotent(handler: Handler) -> Handler:
+    """Let a creating handler of an Endpoint honour `Idempotency-Key`."""
+
+    @wraps(handler)
+    def handled(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        sent = request.headers.get("Idempotency-Key")
+        if sent is None:
+            return handler(view, request, *args, **kwargs)
+        if not _FORM.fullmatch(sent):
+            raise Invalid(
+                "Idempotency-Key", "An Idempotency-Key is 1 to 255 printable ASCII characters without blanks."
+            )
+        name = _digest(str(request.auth.owner), request.method or "", request.path, sent)
+        asked = _digest(body_of(request).decode("utf-8", "replace"))
+        if kept := _kept(name, asked):
+            return kept
+        try:
+            with transaction.atomic():
+                # The row comes first: of two at once the second waits here for the first one's commit, then replays.
+                KeptAnswer.objects.filter(name=name, created_at__lt=timezone.now() - KEPT_FOR).delete()
+                row = KeptAnswer.objects.create(name=name, request=asked)
+                response = handler(view, request, *args, **kwargs)
+                row.sealed = sealing.seal(json.dumps(_shape(response), cls=JSONEncoder).encode())
+                row.save(update_fields=["sealed"])
+        except IntegrityError:
+            if kept := _kept(name, asked):
+                return kept
+            raise
+        return response
+
+    return handled
+
+
+def forget() -> None:
+    """Remove answers that were kept long enough."""
+    KeptAnswer.objects.filter(created_at__lt=timezone.now() - KEPT_FOR).delete()
+
+
+def _kept(name: str, asked: str) -> Response | None:
+    row = KeptAnswer.objects.filter(name=name, created_at__gte=timezone.now() - KEPT_FOR).first()
+    if row is None:
+        return None
+    if row.request != asked:
+        raise KeyReused
+    shape = json.loads(sealing.unseal(row.sealed))
+    return Response(shape["body"], shape["status"], headers={**shape["headers"], "Idempotency-Replayed": "true"})
+
+
+def _shape(response: Response) -> dict[str, Any]:
+    headers = {name: response[name] for name in HEADERS if name in response}
+    return {"status": response.status_code, "headers": headers, "body": response.data}
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,78 @@
+"""Rotating API tokens: a successor with the same rights, while the old one goes on for an overlap, so nothing fails."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from portal import audit, outbox
+from portal.actor import Actor
+from portal.refusal import Invalid, Refusal
+from tokens import issuing
+from tokens.models import ApiToken
+
+OVERLAP_HOURS = 24
+LONGEST_OVERLAP_HOURS = 30 * 24
+
+
+class NotRotatable(Refusal):
+    """The token is not live, or has a successor already."""
+
+    code = "token_not_rotatable"
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """The successor, its secret to show once, and the token that it replaces."""
+
+    token: ApiToken
+    secret: str
+    replaced: ApiToken
+
+
+def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) -> Rotated:
+    """Issue a successor with the same name, owner, scopes, addresses and length of life.
+
+    The old secret goes on for `overlap_hours` (0 to 720), never beyond its own expiry. A token has one successor: of
+    two rotations at once the second is refused.
+    """
+    if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
+        raise Invalid("overlap_hours", f"The overlap is 0 to {LONGEST_OVERLAP_HOURS} hours.")
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            ends = min(token.expires_at, now + timedelta(hours=overlap_hours))
+            # With no overlap the old token ends in this moment, which its constraint takes as just after creation.
+            ends = max(ends, token.created_at + timedelta(microseconds=1))
+            going = ApiToken.objects.live(now).filter(pk=token.pk, revision=token.revision)
+            if not going.update(expires_at=ends, revision=F("revision") + 1):
+                raise NotRotatable(f"{token} is {token.state()} or has changed since you looked; look again.")
+            successor, shown = issuing.make(
+                name=token.name,
+                owner=token.owner,
+                scopes=token.scopes,
+                addresses=token.addresses,
+                expires_at=now + (token.expires_at - token.created_at),
+                replaces=token,
+            )
+            facts = {"successor": successor.pk, "expires_at": ends}
+            before = {"expires_at": token.expires_at}
+            audit.record(by, "token.rotated", ("token", token.pk), before=before, after=facts)
+            outbox.put("token.rotated", {"token": token.pk, "successor": successor.pk, "by": str(by)})
+    except IntegrityError as rotated:
+        raise NotRotatable(f"{token} has been rotated already; rotate its successor.") from rotated
+    token.refresh_from_db()
+    return Rotated(successor, shown, token)
+
+
+def due(within: timedelta) -> list[ApiToken]:
+    """Live tokens that expire within this time and have no successor yet, the soonest first."""
+    now = timezone.now()
+    return list(
+        ApiToken.objects.live(now)
+        .filter(expires_at__lte=now + within, replaced_by=None, owner__is_active=True)
+        .select_related("owner")
+        .order_by("expires_at", "pk")
+    )
