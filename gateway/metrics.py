@@ -88,6 +88,6 @@ class Figures(Collector):
     def nodes(self) -> Iterator[Metric]:
         seen = GaugeMetricFamily("gatehouse_node_seen_seconds", "Seconds since an Envoy asked.", labels=["node"])
         now = timezone.now()
-        for node in GatewayNode.objects.exclude(last_seen=None):
-            seen.add_metric([node.name], (now - node.last_seen).total_seconds())
+        for name, last_seen in GatewayNode.objects.exclude(last_seen=None).values_list("name", "last_seen"):
+            seen.add_metric([name], (now - last_seen).total_seconds())
         yield seen

@@ -1,0 +1,148 @@
+"""Listeners: the clear-text door on loopback and the TLS door, with the filters that every request passes."""
+
+from typing import Any
+
+from gateway.envoy import routes, sources
+from gateway.envoy.extension_configs import JWT, RBAC
+from gateway.envoy.plan import KIB, MIB, PORTAL_BODY, Plan
+from gateway.envoy.replies import local_reply_config
+from gateway.envoy.sources import typed
+
+DOOR = "door"
+CONNECTIONS = 4096
+# What a client says about itself or about the way it came; Envoy says it anew or nobody does.
+CLAIMED_PREFIXES = ("x-gatehouse-", "x-forwarded-", "x-envoy-")
+CLAIMED = ("forwarded", "via", "x-real-ip", "proxy")
+CALLER = "x-gatehouse-caller-request-id"
+
+
+def listeners(plan: Plan) -> list[dict[str, Any]]:
+    doors = plan.doors
+    first, *others = [_address(loopback, doors.http_port) for loopback in doors.loopbacks]
+    http = _listener("http", first, _chain("door_http", "HTTP1"))
+    if others:
+        http["additional_addresses"] = [{"address": address} for address in others]
+    tls = _listener("tls", _address(doors.bind, doors.tls_port), {**_chain("door_tls", "AUTO"), **_tls()})
+    return [http, tls]
+
+
+def _listener(name: str, address: dict[str, Any], chain: dict[str, Any]) -> dict[str, Any]:
+    return typed(
+        "envoy.config.listener.v3.Listener",
+        name=name,
+        address=address,
+        per_connection_buffer_limit_bytes=256 * KIB,
+        filter_chains=[chain],
+    )
+
+
+def _address(address: str, port: int) -> dict[str, Any]:
+    socket: dict[str, Any] = {"address": address, "port_value": port}
+    if address == "::":
+        socket["ipv4_compat"] = True
+    return {"socket_address": socket}
+
+
+def _chain(name: str, codec: str) -> dict[str, Any]:
+    """At most so many connections, so that idle ones never use up the machine; the oldest idle ones end after 60 s."""
+    limit = typed(
+        "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+        stat_prefix=name,
+        max_connections=CONNECTIONS,
+    )
+    return {
+        "filters": [
+            {"name": "connection_limit", "typed_config": limit},
+            {"name": "http", "typed_config": _connection_manager(name, codec)},
+        ],
+        "transport_socket_connect_timeout": "10s",
+    }
+
+
+def _tls() -> dict[str, Any]:
+    context = typed(
+        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        common_tls_context={
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificate_sds_secret_configs": [{"name": DOOR, "sds_config": sources.source(sources.SECRETS)}],
+        },
+    )
+    return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
+
+
+def _connection_manager(name: str, codec: str) -> dict[str, Any]:
+    return typed(
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=name,
+        codec_type=codec,
+        server_name="gatehouse",
+        rds={"route_config_name": routes.NAME, "config_source": sources.source(sources.ROUTES)},
+        http_filters=_filters(),
+        use_remote_address=True,
+        early_header_mutation_extensions=[_early_mutation()],
+        # Nothing is rewritten before the verdict but double slashes: the path judged is the path forwarded.
+        normalize_path=False,
+        merge_slashes=True,
+        path_with_escaped_slashes_action="REJECT_REQUEST",
+        common_http_protocol_options={
+            "idle_timeout": "60s",
+            "max_headers_count": 100,
+            "headers_with_underscores_action": "REJECT_REQUEST",
+        },
+        max_request_headers_kb=60,
+        request_headers_timeout="10s",
+        request_timeout="60s",
+        stream_idle_timeout="90s",
+        drain_timeout="1s",
+        http_protocol_options={"allow_custom_methods": True},
+        http2_protocol_options={
+            "max_concurrent_streams": 100,
+            "initial_stream_window_size": 64 * KIB,
+            "initial_connection_window_size": MIB,
+            "connection_keepalive": {"interval": "30s", "timeout": "10s"},
+            "override_stream_error_on_invalid_http_message": True,
+        },
+        local_reply_config=local_reply_config(),
+    )
+
+
+def _filters() -> list[dict[str, Any]]:
+    """The token is judged before a byte of the body is awaited; then the body is read whole, so that slow clients
+    hold no worker of the portal and chunks become a Content-Length."""
+    buffer = typed("envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=PORTAL_BODY)
+    router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
+    return [
+        _discovered("access_token", JWT),
+        _discovered("revocations", RBAC),
+        {"name": "buffer", "typed_config": buffer},
+        {"name": "envoy.filters.http.router", "typed_config": router},
+    ]
+
+
+def _discovered(name: str, kind: str) -> dict[str, Any]:
+    discovery = {
+        "config_source": sources.source(sources.EXTENSIONS[name]),
+        "type_urls": [f"type.googleapis.com/{kind}"],
+    }
+    return {"name": name, "config_discovery": discovery}
+
+
+def _early_mutation() -> dict[str, Any]:
+    """Before anything else reads a header: drop what is claimed, and lay the caller's request id aside."""
+    caller = {
+        "header": {"key": CALLER, "value": "%REQ(X-REQUEST-ID)%"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+    mutations: list[dict[str, Any]] = [
+        *({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in CLAIMED_PREFIXES),
+        *({"remove": name} for name in CLAIMED),
+        {"append": caller},
+        {"remove": "x-request-id"},
+    ]
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": typed(
+            "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=mutations
+        ),
+    }

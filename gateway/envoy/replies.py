@@ -1,0 +1,101 @@
+"""The words of Envoy's own answers: JSON, one sentence and one code per cause."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.envoy.routes import IDS, header
+from gateway.envoy.sources import typed
+
+MENDER = ("/api/management/", "/api/devices/")
+MENDER_ID = "%REQ(X-MEN-REQUESTID?X-REQUEST-ID):128%"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered to a cause: to Envoy's detail (CEL over `d`), to one of its flags, or to a status."""
+
+    code: str
+    sentence: str
+    details: str = ""
+    flags: tuple[str, ...] = ()
+    status_is: int = 0
+    status: int = 0
+    retry_after: int = 0
+
+
+REPLIES = (
+    Reply("path_refused", "This path can be read in two ways; send it plainly.", "d == 'path_normalization_failed'", status=400),
+    Reply("upgrade_not_served", "No upgrade of the connection is served here.", "d == 'upgrade_failed'", status=400),
+    Reply("portal_unavailable", "The portal does not answer; try again in a few seconds.", flags=("UF", "UC", "UR", "UH", "NC", "LH"), status=503, retry_after=2),
+    Reply("service_busy", "Too many requests are under way; try again in a few seconds.", flags=("UO",), status=503, retry_after=2),
+    Reply("service_timeout", "No answer came in time; what was asked may still have been done.", flags=("UT",), status=504),
+    Reply("headers_too_large", "The headers are over 60 KiB or more than 100; send fewer.", status_is=431),
+    Reply("body_too_large", "The body is larger than this path takes; send less.", status_is=413),
+    Reply("request_too_slow", "The request did not arrive in time: its headers within 10 s, all of it within 60 s.", status_is=408),
+    Reply("upgrade_required", "HTTP/1.0 is not served here; use HTTP/1.1 or HTTP/2.", status_is=426),
+    Reply("route_not_found", "Nothing is served at this path; check its spelling and its case.", status_is=404),
+    Reply("bad_request", "The request cannot be read; check its framing and its header names.", status_is=400),
+    Reply("service_unavailable", "This cannot be served now; try again in a few seconds.", status_is=503, retry_after=2),
+)  # fmt: skip
+
+
+def local_reply_config() -> dict[str, Any]:
+    """The first mapper that fits speaks; a route that answers no brings its words in its metadata."""
+    words = {"error": "%METADATA(ROUTE:gatehouse:sentence)%", "code": "%METADATA(ROUTE:gatehouse:code)%"}
+    mappers = list(_both(_details("d == 'direct_response'"), words["error"], words["code"]))
+    for reply in REPLIES:
+        changes: dict[str, Any] = {"status_code": reply.status} if reply.status else {}
+        added = {"retry-after": str(reply.retry_after)} if reply.retry_after else {}
+        mappers += _both(_filter(reply), reply.sentence.replace("%", "%%"), reply.code, added, **changes)
+    return {"mappers": mappers, "body_format": _body("The request was refused.", "refused")}
+
+
+def _both(
+    cause: dict[str, Any], sentence: str, code: str, added: dict[str, str] | None = None, **changes: Any
+) -> Iterator[dict[str, Any]]:
+    """To Mender's clients, who know no code and look for the id under another name, and to everybody else."""
+    extra = [header(name, value) for name, value in (added or {}).items()]
+    ids = [header(name, value, "ADD_IF_ABSENT") for name, value in IDS.items()]
+    for prefix in MENDER:
+        path = {"header_filter": {"header": {"name": ":path", "string_match": {"prefix": prefix}}}}
+        yield {
+            "filter": {"and_filter": {"filters": [path, cause]}},
+            "headers_to_add": [header("x-men-requestid", MENDER_ID), *ids, *extra],
+            "body_format_override": _format({"error": sentence, "request_id": MENDER_ID}),
+            **changes,
+        }
+    yield {
+        "filter": cause,
+        "headers_to_add": [*ids, *extra],
+        "body_format_override": _body(sentence, code),
+        **changes,
+    }
+
+
+def _body(sentence: str, code: str) -> dict[str, Any]:
+    return _format({"error": sentence, "code": code, "request_id": "%REQ(X-REQUEST-ID)%"})
+
+
+def _format(members: dict[str, str]) -> dict[str, Any]:
+    return {"json_format": members}
+
+
+def _filter(reply: Reply) -> dict[str, Any]:
+    if reply.details:
+        return _details(reply.details)
+    if reply.flags:
+        return {"response_flag_filter": {"flags": list(reply.flags)}}
+    return {
+        "status_code_filter": {
+            "comparison": {"op": "EQ", "value": {"default_value": reply.status_is, "runtime_key": "unset"}}
+        }
+    }
+
+
+def _details(expression: str) -> dict[str, Any]:
+    config = typed(
+        "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+        expression=expression.replace("d ", "response.code_details "),
+    )
+    return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": config}}

@@ -1,0 +1,43 @@
+"""Migrate, make what is missing, then run portal, worker and Envoy in the foreground until SIGTERM or Ctrl-C."""
+
+import json
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from gateway import preparation, run_folder
+from portal.commands import refusals_exit_1
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+    requires_system_checks = ()
+
+    @refusals_exit_1
+    def handle(self, **options: Any) -> None:
+        lock = preparation.folder()
+        preparation.envoy()
+        preparation.ports()
+        administrator = preparation.database()
+        preparation.control_plane()
+        if administrator:
+            self.introduce(*administrator)
+        run_folder.write(run_folder.ORDERS, json.dumps(preparation.orders()))
+        self.stdout.flush()
+        sys.stdout.flush()
+        # Django is no longer needed. What takes over is small, keeps the process id, and holds the lock.
+        os.set_inheritable(lock, True)
+        os.execve(  # noqa: S606  # A program by its list of words.
+            sys.executable,
+            [sys.executable, "-P", "-m", "gateway.supervisor", str(run_folder.ORDERS)],
+            {**os.environ, "PYTHONPATH": str(settings.ROOT), "DJANGO_SETTINGS_MODULE": "portal.settings"},
+        )
+
+    def introduce(self, name: str, password: str) -> None:
+        """Say the first administrator's password, this once."""
+        said = f"password {password}" if password else "the password in GATEHOUSE_ADMIN_PASSWORD"
+        line = "=" * 72
+        self.stdout.write(f"{line}\nThe first administrator is {name}, {said}\n{line}")

@@ -1,0 +1,80 @@
+"""What is remembered about the doors: the Envoys that ask here, and the certificates they show."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+
+class NodeKind(models.TextChoices):
+    LOCAL = "local", "Local"
+    REMOTE = "remote", "Remote"
+
+
+class GatewayNode(models.Model):
+    """An Envoy that asks for its configuration. `token_id` finds its token, of which only a digest is kept.
+
+    `offered`, `accepted` and `refused` tell for each subscription, such as `listeners` or `secrets/door`, a version and
+    since when; `refused` tells the reason and how often too.
+    """
+
+    name = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=6, choices=NodeKind)
+    token_id = models.CharField(max_length=12, unique=True)
+    digest = models.CharField(max_length=64, unique=True)
+    pepper = models.CharField(max_length=8)
+    address = models.CharField(max_length=45, blank=True)
+    envoy_version = models.CharField(max_length=32, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_seen = models.DateTimeField(null=True)
+    offered = models.JSONField(default=dict)
+    accepted = models.JSONField(default=dict)
+    refused = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(kind__in=NodeKind.values), name="node_kind_is_known"),
+            models.UniqueConstraint(fields=["kind"], condition=models.Q(kind=NodeKind.LOCAL), name="one_local_node"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    DOOR = "door", "TLS door"
+
+
+class TlsCertificateQuerySet(models.QuerySet["TlsCertificate"]):
+    def shown(self, role: Role) -> "TlsCertificate | None":
+        """The certificate that a door shows: the installed one, else Gatehouse's own."""
+        return self.filter(role=role).order_by("-installed").first()
+
+
+class TlsCertificate(models.Model):
+    """A certificate chain and its key, sealed. One that an operator installed goes before the one Gatehouse made."""
+
+    role = models.CharField(max_length=11, choices=Role)
+    installed = models.BooleanField(default=False)
+    chain = models.TextField()
+    sealed_key = models.TextField()
+    fingerprint = models.CharField(max_length=64)
+    subject = models.CharField(max_length=500, blank=True)
+    names = models.JSONField(default=list)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[Any] = TlsCertificateQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="certificate_role_is_known"),
+            models.CheckConstraint(
+                condition=models.Q(not_after__gt=models.F("not_before")), name="certificate_ends_after_it_begins"
+            ),
+            models.UniqueConstraint(fields=["role", "installed"], name="one_certificate_per_role_and_origin"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.fingerprint[:16]}"

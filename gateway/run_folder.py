@@ -1,0 +1,29 @@
+"""The files that live only while an installation runs, all in one folder of mode 0700."""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+
+FOLDER: Path = settings.RUN_DIR
+PORTAL_SOCKET = FOLDER / "portal.sock"
+ADMIN_SOCKET = FOLDER / "envoy-admin.sock"
+BOOTSTRAP = FOLDER / "bootstrap.json"
+NODE_TOKEN = FOLDER / "node-token.json"
+DOOR_CHAIN = FOLDER / "door.pem"
+ORDERS = FOLDER / "serve.json"
+LOCK = FOLDER / "serve.lock"
+# What the local Envoy last said against something it was offered.
+OBJECTION = FOLDER / "envoy-objection"
+
+# The kernel keeps the path of a unix socket in 108 bytes, the last of them NUL.
+LONGEST_SOCKET_PATH = 107
+
+
+def write(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Put the whole text in place at once, so that nobody reads half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)
