@@ -1,0 +1,101 @@
+"""What both Mender faces share: the shape of a no, its words, the order of checks, and addresses that lead nowhere."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from devices import admission, submission
+from devices.introduction import TooManyWaiting
+from portal import failures, request_id, strict_json
+from portal.bodies import LengthRequired, NotJson, TooLarge
+from portal.refusal import Refusal
+from portal.rest import Endpoint, MethodNotAllowed
+
+# Our refusals in Mender's words, which its clients may compare; any other keeps its own sentence.
+WORDS: Mapping[type[Refusal], str] = {
+    MethodNotAllowed: "Method not allowed",
+    LengthRequired: "length required",
+    NotJson: "Bad Content-Type or charset, expected 'application/json'",
+    TooLarge: "request body is too large",
+    failures.InternalError: "internal error",
+    failures.Unavailable: "service unavailable",
+    admission.Unknown: "not found",
+    admission.Denied: "device is on the denied list",
+    submission.AlreadyKnown: "device already exists",
+    TooManyWaiting: "too many devices are waiting",
+}
+
+log = logging.getLogger("gatehouse.errors")
+
+
+class BadRequest(Refusal):
+    """What was sent is wrong; the words say what."""
+
+    status, code = 400, "invalid"
+
+
+class MenderErrorSerializer(serializers.Serializer[Any]):
+    """The body of every answer that is not a success."""
+
+    error = serializers.CharField(help_text="What is wrong.")
+    request_id = serializers.CharField(help_text="The same as in the header X-MEN-RequestID.")
+
+
+class MenderEndpoint(Endpoint):
+    """The base of both faces: whoever asks what is served, by OPTIONS, needs no token."""
+
+    http_method_names: Sequence[str] = [*Endpoint.http_method_names, "options"]
+    error_serializer = MenderErrorSerializer
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method != "OPTIONS":
+            super().initial(request, *args, **kwargs)
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+        return Response()
+
+    def get_exception_handler(self) -> Any:
+        return refuse
+
+
+def refuse(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer a refusal in Mender's shape; a fault of our own is logged, and the client learns no more than that."""
+    if isinstance(exc, SuspiciousOperation):
+        return None  # A request that Django itself cannot read; portal.errors answers it in the same shape.
+    refusal = failures.refusal_behind(exc)
+    if refusal is None:
+        log.error("A call of %s failed.", context["view"].request.path, exc_info=exc)
+        refusal = failures.InternalError("")
+    set_rollback()
+    return failures.answer(refusal, _body(WORDS.get(type(refusal), str(refusal))), context["view"])
+
+
+@csrf_exempt
+@login_not_required
+def nowhere(request: HttpRequest) -> HttpResponse:
+    """Any other address of Mender's: none of ours."""
+    return JsonResponse(_body("Resource not found"), status=404)
+
+
+def members(raw: bytes, failed: str) -> dict[str, Any]:
+    """The members of a JSON object, of a repeated one the last; `failed` begins the words if it is none."""
+    try:
+        decoded = strict_json.loads(raw, repeated_members=True)
+    except strict_json.Unreadable as unreadable:
+        raise BadRequest(f"{failed}: {unreadable}") from unreadable
+    if not isinstance(decoded, dict):
+        raise BadRequest(f"{failed}: it is not a JSON object")
+    return decoded
+
+
+def _body(words: str) -> dict[str, str]:
+    return {"error": words, "request_id": request_id.current()}
