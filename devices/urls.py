@@ -1,6 +1,28 @@
 """Where the pages about devices are."""
 
-from django.urls import URLPattern
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from devices import pages
+from devices.models import ID
+
+
+class DeviceId(StringConverter):
+    regex = ID
+
+
+register_converter(DeviceId, "device")
 
 app_name = "devices"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", pages.index, name="list"),
+    path("list/live/", pages.live, name="live"),
+    path("<device:device_id>/", pages.detail, name="detail"),
+    path("<device:device_id>/accept/", pages.accept, name="accept"),
+    path("<device:device_id>/reject/", pages.reject, name="reject"),
+    path("<device:device_id>/deny/", pages.deny, name="deny"),
+    path("<device:device_id>/restore/", pages.restore, name="restore"),
+    path("<device:device_id>/purge/", pages.purge, name="purge"),
+    path("<device:device_id>/key-changes/<int:change>/accept/", pages.accept_key, name="accept_key"),
+    path("<device:device_id>/key-changes/<int:change>/refuse/", pages.refuse_key, name="refuse_key"),
+]

@@ -1,0 +1,28 @@
+"""What a person sends with a decision about a device."""
+
+from typing import Any
+
+from django import forms
+
+from portal.refusal import Invalid
+
+
+class DecisionForm(forms.Form):
+    """The revision that the person looked at, and why, in words that the history keeps."""
+
+    seen = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+    reason = forms.CharField(max_length=500, required=False)
+
+
+class ReasonForm(forms.Form):
+    """Why, where what is decided on carries no revision."""
+
+    reason = forms.CharField(max_length=500, required=False)
+
+
+def read(form: forms.Form) -> dict[str, Any]:
+    """What the form holds; the first thing that is wrong with it is refused."""
+    for field, mistakes in form.errors.get_json_data().items():
+        sentence = mistakes[0]["message"] if field == "reason" else "Reload the page, then decide again."
+        raise Invalid(field, sentence)
+    return form.cleaned_data

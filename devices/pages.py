@@ -1,0 +1,164 @@
+"""The pages about devices."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
+from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
+
+from devices import admission, counts, denial, forms, keychange, listing
+from devices.models import Device, KeyChange, KeyChangeRequest, Status
+from portal.access import requires
+from portal.models import AuditEvent
+from portal.pages import PageRequest, fragment
+from portal.refusal import NotFound
+from portal.scopes import Scope
+from portal.way_back import own_page
+
+HISTORY = 50
+LIST = "/portal/devices/"
+
+
+@require_safe
+@requires(Scope.DEVICES_READ)
+def index(request: PageRequest) -> HttpResponse:
+    """The list of devices. `last` is the one just decided on, which a browser without htmx is told of."""
+    page = listing.read(request.GET)
+    last = listing.last_in(request.GET)
+    context = {**_live(page.tab, page.since, 0), "page": page, "here": request.get_full_path(), "last": last}
+    return render(request, "devices/list.html", context)
+
+
+@require_safe
+@requires(Scope.DEVICES_READ)
+def live(request: PageRequest) -> HttpResponse:
+    """The tabs with their counts and what is new; nothing at all while that is what the page knows."""
+    tab, since = listing.tab_in(request.GET), listing.since_in(request.GET)
+    context = _live(tab, since, listing.news(tab, since))
+    if request.GET.get("known") == context["mark"]:
+        return HttpResponse(status=204)
+    return fragment(request, "devices/_live.html", context, otherwise="devices:list")
+
+
+@require_safe
+@requires(Scope.DEVICES_READ)
+def detail(request: PageRequest, device_id: str) -> HttpResponse:
+    return render(request, "devices/detail.html", _facts(request, _find(device_id)))
+
+
+@require_POST
+@requires(Scope.DEVICES_ADMIT)
+def accept(request: PageRequest, device_id: str) -> HttpResponse:
+    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    admission.decide(device, Status.ACCEPTED, by=request.actor, **wanted)
+    return _show(request, device)
+
+
+@require_POST
+@requires(Scope.DEVICES_ADMIT)
+def reject(request: PageRequest, device_id: str) -> HttpResponse:
+    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    admission.decide(device, Status.REJECTED, by=request.actor, **wanted)
+    return _show(request, device)
+
+
+@require_POST
+@requires(Scope.DEVICES_DELETE)
+def deny(request: PageRequest, device_id: str) -> HttpResponse:
+    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    denial.deny(device, by=request.actor, **wanted)
+    return _show(request, device)
+
+
+@require_POST
+@requires(Scope.DEVICES_DELETE)
+def restore(request: PageRequest, device_id: str) -> HttpResponse:
+    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    denial.restore(device, by=request.actor, **wanted)
+    return _show(request, device)
+
+
+@require_POST
+@requires(Scope.DEVICES_DELETE)
+def purge(request: PageRequest, device_id: str) -> HttpResponse:
+    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    denial.purge(device, by=request.actor, **wanted)
+    if request.htmx and request.htmx.target == "device":
+        return HttpResponseClientRedirect(LIST)
+    here = own_page(request.POST.get("next"), LIST)
+    onward = LIST if here.startswith(f"{LIST}{device_id}/") else here
+    return _told(fragment(request, "devices/_purged.html", {"device_id": device_id}, otherwise=onward))
+
+
+@require_POST
+@requires(Scope.DEVICES_ADMIT)
+def accept_key(request: PageRequest, device_id: str, change: int) -> HttpResponse:
+    wanting = _find_change(device_id, change)
+    keychange.accept(wanting, by=request.actor, **forms.read(forms.ReasonForm(request.POST)))
+    return _show(request, _find(device_id))
+
+
+@require_POST
+@requires(Scope.DEVICES_ADMIT)
+def refuse_key(request: PageRequest, device_id: str, change: int) -> HttpResponse:
+    wanting = _find_change(device_id, change)
+    keychange.refuse(wanting, by=request.actor, **forms.read(forms.ReasonForm(request.POST)))
+    return _show(request, _find(device_id))
+
+
+def _find(device_id: str) -> Device:
+    device: Device | None = Device.objects.select_related("introduction").filter(pk=device_id).first()
+    if device is None:
+        raise admission.Unknown(device_id)
+    return device
+
+
+def _find_change(device_id: str, number: int) -> KeyChangeRequest:
+    change = KeyChangeRequest.objects.select_related("device").filter(pk=number, device_id=device_id).first()
+    if change is None:
+        raise NotFound(f"There is no such key change of {device_id}; look at its page again.")
+    return change
+
+
+def _show(request: PageRequest, device: Device) -> HttpResponse:
+    """The device as it is now, where the person is: its page, its row, or without htmx the page they came from."""
+    if request.htmx and request.htmx.target == "device":
+        return _told(render(request, "devices/_device.html", {**_facts(request, device), "decided": True}))
+    here = own_page(request.POST.get("next"), device.get_absolute_url())
+    context = {"device": device, "here": here, "decided": True}
+    return _told(fragment(request, "devices/_row.html", context, otherwise=_naming(here, device)))
+
+
+def _told(response: HttpResponse) -> HttpResponse:
+    """Let the counts on the page know that they have changed."""
+    return trigger_client_event(response, "fleet-changed")
+
+
+def _naming(here: str, device: Device) -> str:
+    """A list that says what became of the device, which may have left it."""
+    parts = urlsplit(here)
+    if parts.path != LIST:
+        return here
+    query = QueryDict(parts.query, mutable=True)
+    query["last"] = device.pk
+    return f"{LIST}?{query.urlencode()}"
+
+
+def _live(tab: str, since: int, news: int) -> dict[str, Any]:
+    numbers = counts.by_tab()
+    tabs = [(name, numbers[name]) for name in listing.TABS]
+    mark = "-".join(str(number) for number in (*numbers.values(), news))
+    return {"tab": tab, "tabs": tabs, "since": since, "news": news, "mark": mark}
+
+
+def _facts(request: PageRequest, device: Device) -> dict[str, Any]:
+    history = AuditEvent.objects.filter(subject_kind="device", subject_id=device.pk).order_by("-number")
+    return {
+        "device": device,
+        "here": device.get_absolute_url(),
+        "key_changes": list(device.key_changes.filter(state=KeyChange.OPEN).order_by("-seen_at")),
+        "history": list(history[:HISTORY]) if request.actor.may(Scope.AUDIT_READ) else None,
+        "most": HISTORY,
+    }

@@ -1,0 +1,101 @@
+"""Make the pictures of README.md: `python -m tests.browser.screenshots` serves a fleet and photographs it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.chromium import launched
+from tests.browser.site import PASSWORD
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "static" / "screenshots"
+PORT = 8893
+PAGES = {"overview": "/portal/", "devices": "/portal/devices/", "tokens": "/portal/tokens/"}
+WIDTHS = {"": (1280, 760), "-phone": (390, 844)}
+
+FLEET = """
+import json
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from devices import admission, denial, identity, introduction, keys
+from devices.models import Status
+from portal import people
+from portal.actor import Actor
+from portal.models import User
+from portal.roles import Role
+if not User.objects.filter(username="ada").exists():
+    people.create("ada", PASSWORD, Role.ADMINISTRATOR, by=Actor.command("create_admin"))
+ada = Actor.person(User.objects.get(username="ada"), "10.20.0.4")
+kinds = ["PRESS", "OVEN", "LATHE", "PUMP", "ROBOT", "CONVEYOR"]
+fleet = []
+for number in range(17):
+    serial, mac = f"{kinds[number % 6]}-{4711 + number}", f"00:1b:44:11:3a:{number + 160:02x}"
+    said = {"serial": serial, "mac": mac, "site": "Hall 3"}
+    public = Ed25519PrivateKey.generate().public_key()
+    key = keys.read(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode())
+    fleet.append(introduction.introduce(identity.read(json.dumps(said)), key, address=f"10.20.3.{number + 20}").device)
+for device in fleet[:10]:
+    admission.decide(device, Status.ACCEPTED, by=ada)
+admission.decide(fleet[10], Status.REJECTED, by=ada, reason="belongs to the other plant")
+denial.deny(fleet[11], by=ada, reason="stolen from hall 3")
+"""
+
+
+def main() -> int:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="gatehouse-pictures-") as folder:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("GATEHOUSE_", "DJANGO_"))}
+        environment = {**ours, "GATEHOUSE_DATA_DIR": folder}
+        manage = [sys.executable, "manage.py"]
+        for command in (["migrate", "-v", "0"], ["shell", "-v", "0", "-c", f"PASSWORD = {PASSWORD!r}\n{FLEET}"]):
+            subprocess.run([*manage, *command], cwd=ROOT, env=environment, check=True)
+        # The pictures need pages and no door.
+        serving = [*manage, "runserver", "--noreload", f"127.0.0.1:{PORT}"]
+        server = subprocess.Popen(
+            serving, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            wait_for(f"http://localhost:{PORT}/healthz")
+            photograph(f"http://localhost:{PORT}")
+        finally:
+            server.terminate()
+            server.wait()
+    return 0
+
+
+def wait_for(url: str) -> None:
+    for _ in range(150):
+        try:
+            urllib.request.urlopen(url).close()
+            return
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    sys.exit("The portal did not start.")
+
+
+def photograph(url: str) -> None:
+    with sync_playwright() as playwright:
+        browser = launched(playwright)
+        for suffix, (width, height) in WIDTHS.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+            page = context.new_page()
+            page.goto(f"{url}/portal/login/")
+            page.get_by_label("Name").fill("ada")
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Log in").click()
+            page.wait_for_url("**/portal/")
+            for name, path in PAGES.items():
+                page.goto(url + path)
+                page.screenshot(path=PICTURES / f"{name}{suffix}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""What every page has in common: who may open it, what it forbids the browser, and how its templates are made."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from devices.models import Device
+from portal.models import User
+from portal.templatetags import frame
+
+NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+TEMPLATES = Path("templates")
+FRAGMENTS = sorted(TEMPLATES.rglob("_*.html"))
+PAGES = [
+    "/portal/",
+    "/portal/help/",
+    "/portal/devices/",
+    "/portal/devices/?tab=denied",
+    "/portal/devices/press-1/",
+    "/portal/tokens/",
+]
+POSTS = [
+    "/portal/logout/",
+    "/portal/devices/press-1/accept/",
+    "/portal/devices/press-1/reject/",
+    "/portal/devices/press-1/deny/",
+    "/portal/devices/press-1/restore/",
+    "/portal/devices/press-1/purge/",
+    "/portal/devices/press-1/key-changes/1/accept/",
+    "/portal/devices/press-1/key-changes/1/refuse/",
+    "/portal/tokens/create/",
+    "/portal/tokens/abcdefghijkl/revoke/",
+]
+INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)|hx-on|hx-vals=.js:", re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_opens_only_to_who_is_logged_in(
+    log_in: Callable[..., Client], viewer: User, make_device: Callable[..., Device], path: str
+) -> None:
+    make_device()
+    assert Client().get(path)["Location"].startswith("/portal/login/?next=/portal/")
+    assert log_in(viewer).get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_neither_kept_nor_framed_nor_scripted_inline(
+    log_in: Callable[..., Client], administrator: User, make_device: Callable[..., Device], path: str
+) -> None:
+    make_device()
+    answer = log_in(administrator).get(path)
+    policy = answer["Content-Security-Policy"]
+    assert answer["Cache-Control"] == "no-store"
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert not INLINE.search(answer.content.decode())
+    assert "http://" not in re.sub(r"http://www\.w3\.org|http://localhost", "", answer.content.decode())
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_what_changes_something_is_no_get_and_needs_our_form(
+    log_in: Callable[..., Client], administrator: User, path: str
+) -> None:
+    client = log_in(administrator)
+    assert client.get(path).status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = client.cookies
+    assert strict.post(path).status_code == 403
+
+
+@pytest.mark.parametrize("path", POSTS[1:])
+def test_a_viewer_changes_nothing(log_in: Callable[..., Client], viewer: User, path: str) -> None:
+    answer = log_in(viewer).post(path, {"seen": "1"})
+    assert answer.status_code == 403
+    assert "This needs the scope" in answer.content.decode()
+
+
+def test_the_navigation_names_the_person_and_marks_the_place(log_in: Callable[..., Client], operator: User) -> None:
+    page = log_in(operator).get("/portal/devices/").content.decode()
+    assert "otto" in page
+    assert "Operator" in page
+    assert '<a href="/portal/devices/" aria-current="page">' in page
+
+
+def test_a_page_that_is_not_there_says_so_in_the_frame(log_in: Callable[..., Client], viewer: User) -> None:
+    answer = log_in(viewer).get("/portal/nowhere/")
+    assert answer.status_code == 404
+    assert "There is nothing at this address" in answer.content.decode()
+
+
+def test_swagger_comes_from_here_and_writes_no_script_into_the_page(client: Client) -> None:
+    page = client.get("/api/docs/").content.decode()
+    assert not INLINE.search(page)
+    assert "https://" not in page
+    assert client.get("/api/docs/?script=").headers["Content-Type"].startswith("application/javascript")
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=str)
+def test_a_fragment_is_named_by_what_it_shows_and_used(path: Path) -> None:
+    named = f'"{path.relative_to(TEMPLATES)}"'
+    sources = [*TEMPLATES.rglob("*.html"), *Path().glob("*/*.py")]
+    assert any(named in source.read_text() for source in sources)
+
+
+@pytest.mark.parametrize(
+    ("distance", "words"),
+    [
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(minutes=-1, seconds=-59), "1 min ago"),
+        (timedelta(hours=-23, minutes=-59), "23 h ago"),
+        (timedelta(days=-1), "1 day ago"),
+        (timedelta(days=-400), "400 days ago"),
+        (timedelta(days=90) - timedelta(seconds=1), "in 90 days"),
+        (timedelta(seconds=5), "in a moment"),
+    ],
+)
+def test_a_distance_in_time_reads_in_its_largest_unit(distance: timedelta, words: str) -> None:
+    assert frame.distance(NOON + distance, NOON) == words

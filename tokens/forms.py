@@ -1,0 +1,47 @@
+"""What a person says about a new token, and why one is revoked."""
+
+from itertools import groupby
+
+from django import forms
+from django.conf import settings
+from django.http import QueryDict
+
+from portal.actor import Actor
+from portal.scopes import Scope
+
+USUAL_DAYS = 90
+
+
+class NewTokenForm(forms.Form):
+    """Name, scopes among those that the person holds, days; and the password, if it was not given lately."""
+
+    name = forms.CharField(max_length=100, error_messages={"required": "Say what the token is for."})
+    addresses = forms.CharField(max_length=2000, required=False)
+    scopes = forms.MultipleChoiceField(error_messages={"required": "Choose at least one scope."})
+    password = forms.CharField(
+        max_length=4096, strip=False, required=False, error_messages={"required": "Type your password to confirm this."}
+    )
+
+    def __init__(self, sent: QueryDict | None, *, actor: Actor, fresh: bool) -> None:
+        most = settings.TOKEN_MAX_DAYS
+        super().__init__(sent, initial={"days": min(USUAL_DAYS, most)})
+        self.fresh, self.most = fresh, most
+        self.checked = sent.getlist("scopes") if sent is not None else []
+        self.held = [scope for scope in Scope if actor.may(scope)]
+        self.fields["scopes"].choices = [(str(scope), scope.label) for scope in self.held]  # type: ignore[attr-defined]
+        sentence = dict.fromkeys(("required", "invalid", "min_value", "max_value"), f"A token lives 1 to {most} days.")
+        self.fields["days"] = forms.IntegerField(min_value=1, max_value=most, error_messages=sentence)
+        self.fields["password"].required = not fresh
+
+    def clean_addresses(self) -> list[str]:
+        addresses: list[str] = self.cleaned_data["addresses"].replace(",", " ").split()
+        return addresses
+
+    def chosen(self) -> list[tuple[str, list[tuple[Scope, bool]]]]:
+        """The scopes by what they are about, each with whether its box is checked."""
+        groups = groupby(self.held, key=lambda scope: scope.partition(":")[0])
+        return [(about, [(scope, scope in self.checked) for scope in scopes]) for about, scopes in groups]
+
+
+class RevocationForm(forms.Form):
+    reason = forms.CharField(max_length=500, required=False)
