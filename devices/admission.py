@@ -68,7 +68,7 @@ def decide(device: Device, decision: Status, *, by: Actor, reason: str = "", see
         decided_at=now,
         decided_by=str(by),
     )
-    device.refresh_from_db()
+    read_again(device)
     if not decided:
         raise Denied(device) if device.is_denied else NotPossible(_standing(device, decision, stale=True))
     audit.record(
@@ -80,6 +80,14 @@ def decide(device: Device, decision: Status, *, by: Actor, reason: str = "", see
         reason=reason,
     )
     outbox.put(f"device.{decision}", {"device": device.pk, "by": str(by)})
+
+
+def read_again(device: Device) -> None:
+    """Take what the database says now; a device that was purged meanwhile is unknown."""
+    try:
+        device.refresh_from_db()
+    except Device.DoesNotExist:
+        raise Unknown(device.pk) from None
 
 
 def _standing(device: Device, decision: Status, *, stale: bool) -> str:

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from devices import keychange
+from devices import admission, keychange
 from devices.models import Device, Inventory, SystemInfo
 from portal import audit, outbox, text
 from portal.actor import Actor
@@ -67,15 +67,34 @@ def purge(device: Device, *, by: Actor, reason: str = "", seen: int | None = Non
     key = device.pk
     removed, _ = Device.objects.unchanged(device).delete()
     if not removed:
+        admission.read_again(device)
         raise Changed(_changed(device))
     audit.record(by, "device.purged", ("device", key), before=before, reason=reason)
     outbox.put("device.purged", {"device": key, "by": str(by)})
 
 
+@transaction.atomic
+def deny_by_id(device_id: str, *, by: Actor, reason: str = "") -> bool:
+    """Deny the device, whatever happens to it in this moment; False if there is none that is not denied already."""
+    device = Device.objects.present().select_for_update().filter(pk=device_id).first()
+    if device is not None:
+        deny(device, by=by, reason=reason)
+    return device is not None
+
+
+@transaction.atomic
+def restore_by_id(device_id: str, *, by: Actor, reason: str = "") -> bool:
+    """Restore the device, whatever happens to it in this moment; False if it is not on the denied list."""
+    device = Device.objects.denied().select_for_update().filter(pk=device_id).first()
+    if device is not None:
+        restore(device, by=by, reason=reason)
+    return device is not None
+
+
 def _update(device: Device, seen: int | None, **facts: object) -> None:
     stale = seen is not None and seen != device.revision
     if stale or not Device.objects.unchanged(device).update(revision=device.revision + 1, **facts):
-        device.refresh_from_db()
+        admission.read_again(device)
         raise Changed(_changed(device))
     device.refresh_from_db()
 

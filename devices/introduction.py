@@ -7,10 +7,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from devices import enrolment, keychange, submission
+from devices import counts, enrolment, keychange, submission
 from devices.identity import Identity
 from devices.keys import Key
-from devices.models import SEEN_NOTED_EVERY, Device, Status
+from devices.models import SEEN_NOTED_EVERY, Device, Introduction, Status
 from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import Refusal
@@ -46,21 +46,23 @@ def introduce(identity: Identity, key: Key, *, address: str) -> Outcome:
     An unknown one is created, a preauthorized one accepted, another key opens a key change request. A device that
     repeats itself creates nothing; that it was seen is noted at most once a minute. Of a denied one nothing is stored.
     """
-    while (outcome := _judge(identity, key, address)) is None:
-        pass  # Of two first requests at once the other one created the record; it is there now.
-    return outcome
+    while True:
+        try:
+            return _judge(identity, key, address)
+        except (IntegrityError, Device.DoesNotExist):
+            continue  # The record was created, or purged, by somebody else in this moment; look again.
 
 
 def speaker(identity: Identity, key: Key) -> Device | None:
     """The record that answers for an identity: a denied one before all, then the one that has the key, accepted before
     others, then the one whose id is the digest, then the smallest id."""
-    claiming = list(Device.objects.claiming(identity.digest).select_related("introduction").order_by("pk"))
+    claiming = list(Device.objects.claiming(identity.digest))
     return min(
         claiming,
         key=lambda device: (
             not device.is_denied,
             device.fingerprint != key.fingerprint,
-            device.status != Status.ACCEPTED,
+            device.fingerprint == key.fingerprint and device.status != Status.ACCEPTED,
             device.pk != identity.digest,
             device.pk,
         ),
@@ -75,20 +77,17 @@ def note_seen(device: Device, now: datetime) -> None:
         Device.objects.filter(late, pk=device.pk).update(last_seen=now)
 
 
-def _judge(identity: Identity, key: Key, address: str) -> Outcome | None:
+def _judge(identity: Identity, key: Key, address: str) -> Outcome:
     device = speaker(identity, key)
     if device is None:
-        try:
-            return Outcome(_create(identity, key, address), proved=True)
-        except IntegrityError:
-            return None
+        return Outcome(_create(identity, key, address), proved=True)
     if device.is_denied:
         return Outcome(device, proved=False)
     by = Actor.device(device.pk, address)
-    note_seen(device, timezone.now())
     if device.fingerprint != key.fingerprint:
         keychange.propose(device, key, by=by)
         return Outcome(device, proved=False)
+    note_seen(device, timezone.now())
     if not device.identity_digest:
         _take_identity(device, identity, key)
     if device.status == Status.PREAUTHORIZED or (device.status == Status.PENDING and enrolment.lets_in()):
@@ -99,7 +98,7 @@ def _judge(identity: Identity, key: Key, address: str) -> Outcome | None:
 @transaction.atomic
 def _create(identity: Identity, key: Key, address: str) -> Device:
     status = Status.ACCEPTED if enrolment.lets_in() else Status.PENDING
-    if status == Status.PENDING and Device.objects.waiting().count() >= MOST_WAITING:
+    if status == Status.PENDING and counts.by_tab()[status] >= MOST_WAITING:
         raise TooManyWaiting
     now = timezone.now()
     by = Actor.device(identity.digest, address)
@@ -113,7 +112,7 @@ def _create(identity: Identity, key: Key, address: str) -> Device:
         decided_at=now if status == Status.ACCEPTED else None,
         decided_by="enrolment" if status == Status.ACCEPTED else "",
     )
-    submission.describe(device, identity, key.pem)
+    Introduction.objects.create(device=device, text=identity.text, members=identity.members, key=key.pem)
     after = {"status": status, "identity": identity.text, "fingerprint": key.fingerprint}
     audit.record(
         by, f"device.{'enrolled' if status == Status.ACCEPTED else 'asked'}", ("device", device.pk), after=after

@@ -1,6 +1,6 @@
 """A known device with a new key: what is opened, what closes it, and what the decision brings."""
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from devices import admission, keys
@@ -25,26 +25,23 @@ def is_retired(device: Device, fingerprint: str) -> bool:
 
 def propose(device: Device, key: keys.Key, *, by: Actor) -> KeyChangeRequest | None:
     """Open a request, unless one is open for this key, five are open for this device, or the key is retired."""
-    wanting = KeyChangeRequest.objects.filter(device=device, state=KeyChange.OPEN)
-    if is_retired(device, key.fingerprint):
+    if not _may_open(device, key):
         return None
-    open_for = list(wanting.values_list("new_fingerprint", flat=True))
-    if key.fingerprint in open_for or len(open_for) >= MOST_OPEN:
-        return None
-    try:
-        with transaction.atomic():
-            request = KeyChangeRequest.objects.create(
-                device=device,
-                present_fingerprint=device.fingerprint,
-                new_fingerprint=key.fingerprint,
-                new_key=key.pem,
-                seen_from=by.address,
-            )
-            facts = {"present_fingerprint": device.fingerprint, "new_fingerprint": key.fingerprint}
-            audit.record(by, "key_change.opened", ("device", device.pk), after=facts)
-            outbox.put("key_change.opened", {"device": device.pk, **facts})
-    except IntegrityError:
-        return None  # The same request arrived twice at once.
+    with transaction.atomic():
+        # Asked again under the lock on the device, so that no sixth request is opened, nor one of a denied device.
+        locked = Device.objects.select_for_update().filter(pk=device.pk, fingerprint=device.fingerprint).first()
+        if locked is None or locked.is_denied or not _may_open(locked, key):
+            return None
+        request = KeyChangeRequest.objects.create(
+            device=device,
+            present_fingerprint=device.fingerprint,
+            new_fingerprint=key.fingerprint,
+            new_key=key.pem,
+            seen_from=by.address,
+        )
+        facts = {"present_fingerprint": device.fingerprint, "new_fingerprint": key.fingerprint}
+        audit.record(by, "key_change.opened", ("device", device.pk), after=facts)
+        outbox.put("key_change.opened", {"device": device.pk, **facts})
     return request
 
 
@@ -94,6 +91,14 @@ def retire(device: Device, fingerprint: str) -> None:
     """Remember that this key is no longer wanted for this device."""
     if fingerprint:
         RetiredKey.objects.get_or_create(device=device, fingerprint=fingerprint)
+
+
+def _may_open(device: Device, key: keys.Key) -> bool:
+    if is_retired(device, key.fingerprint):
+        return False
+    wanting = KeyChangeRequest.objects.filter(device=device, state=KeyChange.OPEN)
+    open_for = list(wanting.values_list("new_fingerprint", flat=True))
+    return key.fingerprint not in open_for and len(open_for) < MOST_OPEN
 
 
 def _close(request: KeyChangeRequest, state: KeyChange, by: Actor) -> None:

@@ -1,5 +1,6 @@
 """The data that a device stores here: its inventory."""
 
+import json
 from collections.abc import Mapping
 
 from django.db import transaction
@@ -12,6 +13,7 @@ from portal.refusal import Invalid
 Attributes = Mapping[str, object]
 
 MOST_ATTRIBUTES = 1000
+MOST_BYTES = 1_000_000
 
 
 def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -> None:
@@ -21,13 +23,15 @@ def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -
     """
     with transaction.atomic():
         # Locked, so that nothing is stored again behind a denial that has just destroyed it.
-        locked = Device.objects.select_for_update().get(pk=device.pk)
-        if not locked.is_admitted:
-            raise admission.Denied(locked)
+        locked = Device.objects.select_for_update().filter(pk=device.pk).first()
+        if locked is None or not locked.is_admitted:
+            raise admission.Denied(device)
         inventory, _ = Inventory.objects.select_for_update().get_or_create(device=device)
         merged = dict(attributes) if replace else {**inventory.attributes, **attributes}
         if len(merged) > MOST_ATTRIBUTES:
             raise Invalid("name", f"A device may report at most {MOST_ATTRIBUTES} attributes.")
+        if len(json.dumps(merged)) > MOST_BYTES:
+            raise Invalid("value", f"A device may report at most {MOST_BYTES} bytes of attributes in all.")
         if merged != inventory.attributes:
             inventory.attributes, inventory.reported_at = merged, timezone.now()
             inventory.save()

@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from devices import admission, denial, identity, submission
 from devices.models import ID, Device, Status
 from devices.serializers import DeviceSerializer, NewDeviceSerializer, ReasonSerializer
-from portal.actor import Actor
 from portal.paging import one_of
 from portal.refusal import Invalid
 from portal.rest import Endpoint
@@ -38,10 +37,9 @@ class FleetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
     def apply(self, request: Request, verb: Verb, *decision: Any) -> Device:
         """Do to the device what the verb says, for the reason in the body."""
         device = self.get_object()
-        wanted = ReasonSerializer(data=request.data or {})
+        wanted = ReasonSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        by: Actor = request.auth
-        verb(device, *decision, by=by, reason=wanted.validated_data["reason"])
+        verb(device, *decision, by=self.actor, reason=wanted.validated_data["reason"])
         return device
 
 
@@ -82,7 +80,7 @@ class DeviceViewSet(FleetViewSet):
             claimed = identity.read(wanted.validated_data["identity"])
         except identity.Malformed as malformed:
             raise Invalid("identity", f"This is no identity: {malformed}.") from malformed
-        device = submission.preauthorize(claimed, wanted.validated_data["key"], by=request.auth)
+        device = submission.preauthorize(claimed, wanted.validated_data["key"], by=self.actor)
         return Response(DeviceSerializer(device).data, 201, headers={"Location": f"/api/v1/devices/{device.pk}"})
 
     @extend_schema(request=ReasonSerializer, responses={200: DeviceSerializer})

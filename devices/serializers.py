@@ -5,7 +5,7 @@ from typing import ClassVar
 from rest_framework import serializers
 
 from devices.models import Device, Status
-from portal.rest import StrictSerializer
+from portal.rest import StrictSerializer, Text
 
 
 class DeviceSerializer(serializers.ModelSerializer[Device]):
@@ -29,11 +29,11 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 class ReasonSerializer(StrictSerializer):
     """Why, in words that the history keeps."""
 
-    reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+    reason = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
 class NewDeviceSerializer(StrictSerializer):
     """A device that is expected: let in when it proves this key."""
 
-    identity = serializers.CharField(max_length=8192, help_text="The identity: a text holding a JSON object of texts.")
-    key = serializers.CharField(max_length=16384, help_text="The device's PEM public key.")
+    identity = Text(max_length=8192, help_text="The identity: a text holding a JSON object of texts.")
+    key = Text(max_length=16384, help_text="The device's PEM public key.")

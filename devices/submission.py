@@ -1,7 +1,6 @@
 """A management client submits or preauthorizes a device in its place (seed 002, `PUT /devices/{id}`)."""
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from devices import admission, keychange, keys
@@ -37,8 +36,8 @@ def submit(device_id: str, identity: Identity, key: str, *, by: Actor) -> Device
 
 
 def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
-    refuse_denied(device_id, identity)
     device = Device.objects.select_for_update().filter(pk=device_id).first()
+    refuse_denied(device_id, identity)  # Under the lock, so that a denial in this moment is not overwritten.
     now, fingerprint = timezone.now(), keys.fingerprint(key)
     facts = {"identity_digest": identity.digest, "fingerprint": fingerprint, "request_time": now}
     before = None
@@ -101,9 +100,8 @@ def describe(device: Device, identity: Identity, key: str) -> None:
 
 def refuse_denied(device_id: str, identity: Identity) -> None:
     """Refuse an id or an identity, in any spelling, that is on the denied list."""
-    digest = identity.digest
-    same = Q(pk=device_id) | Q(identity_digest=digest) | Q(pk=digest)
-    if denied := Device.objects.denied().filter(same).first():
+    listed = Device.objects.denied()
+    if denied := (listed.filter(pk=device_id) | listed.claiming(identity.digest)).first():
         raise admission.Denied(denied)
 
 

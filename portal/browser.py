@@ -30,7 +30,7 @@ class CookieMiddleware:
             if (morsel := response.cookies.pop(name, None)) is not None:
                 morsel.set(HOST_PREFIX + name, morsel.value, morsel.coded_value)
                 morsel["secure"], morsel["path"], morsel["domain"] = True, "/", ""
-                response.cookies[HOST_PREFIX + name] = morsel  # type: ignore[assignment]
+                response.cookies[HOST_PREFIX + name] = morsel
         return response
 
 

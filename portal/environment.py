@@ -7,11 +7,24 @@ import ipaddress
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 PREFIX = "GATEHOUSE_"
+# What a database URL may say after its `?`, beside host and port.
+POSTGRES_OPTIONS = frozenset(
+    (
+        "application_name",
+        "connect_timeout",
+        "options",
+        "sslcert",
+        "sslkey",
+        "sslmode",
+        "sslrootcert",
+        "target_session_attrs",
+    )
+)
 
 
 def text(name: str, default: str = "") -> str:
@@ -24,6 +37,8 @@ def text(name: str, default: str = "") -> str:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as unreadable:
             raise ImproperlyConfigured(f"{PREFIX}{name}_FILE names {path}, which cannot be read.") from unreadable
+        if not value:
+            raise ImproperlyConfigured(f"{PREFIX}{name}_FILE names {path}, which is empty.")
     return value or default
 
 
@@ -69,36 +84,43 @@ def url(name: str, default: str) -> str:
         parts.port  # noqa: B018  # reading it judges it
     except ValueError as nonsense:
         raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write a URL such as {default}.") from nonsense
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+    bare = parts.hostname and "@" not in parts.netloc and value == f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in ("http", "https") or not bare or not value.isascii() or any(char <= " " for char in value):
         raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write a URL such as {default}.")
     return value
 
 
 def database(name: str, default: Path) -> dict[str, Any]:
-    """Django's connection settings for postgres://user:password@host:port/name, or for SQLite in the data folder."""
-    value = text(name, f"sqlite:///{default}")
+    """Django's connection settings for postgres://user:password@host:port/name, or for SQLite in the data folder.
+
+    Host and port may also stand after the `?`, where a host may be the folder of a socket.
+    """
+    value = text(name, f"sqlite:///{quote(str(default))}")
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError as nonsense:
-        raise ImproperlyConfigured(
-            f"{PREFIX}{name} is not a URL; write postgres://user:password@host/name."
-        ) from nonsense
+    except ValueError:
+        # Neither the value nor this error is repeated: they may hold a password.
+        raise ImproperlyConfigured(f"{PREFIX}{name} is not a URL; write postgres://user:password@host/name.") from None
     if parts.scheme == "sqlite" and parts.path.strip("/"):
         return _sqlite(Path(unquote(parts.path.removeprefix("/"))))
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
-        # The value is not repeated: it may hold a password.
         raise ImproperlyConfigured(
             f"{PREFIX}{name} must be postgres://user:password@host/name; leave it out for SQLite."
         )
-    options = dict(parse_qsl(parts.query))
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    host, place = options.pop("host", unquote(parts.hostname or "")), options.pop("port", "") or str(port or "")
+    if unknown := set(options) - POSTGRES_OPTIONS:
+        raise ImproperlyConfigured(f"{PREFIX}{name} has the option {min(unknown)!r}, which is not known here.")
+    if place and not (place.isascii() and place.isdigit() and len(place) <= 5 and 1 <= int(place) <= 65535):
+        raise ImproperlyConfigured(f"{PREFIX}{name} names a port that is none; write a number from 1 to 65535.")
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": options.pop("host", unquote(parts.hostname or "")),
-        "PORT": str(port or options.pop("port", "")),
+        "HOST": host,
+        "PORT": place,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"connect_timeout": 5, **options},

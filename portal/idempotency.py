@@ -52,7 +52,7 @@ def idempotent(handler: Handler) -> Handler:
             raise Invalid(
                 "Idempotency-Key", "An Idempotency-Key is 1 to 255 printable ASCII characters without blanks."
             )
-        name = _digest(str(request.auth.owner), request.method or "", request.path, sent)
+        name = _digest(str(view.actor.owner), request.method or "", request.path, sent)
         asked = _digest(body_of(request).decode("utf-8", "replace"))
         if kept := _kept(name, asked):
             return kept

@@ -24,7 +24,7 @@ class TextFormatter(logging.Formatter):
             line += f" {json.dumps(event)}"
         if identifier := getattr(record, "request_id", ""):
             line += f" [{identifier}]"
-        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
+        return line + (f"\n{_indented(self.formatException(record.exc_info))}" if record.exc_info else "")
 
 
 class JsonFormatter(logging.Formatter):
@@ -50,5 +50,10 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _one_line(message: str) -> str:
-    """A client's text must not be able to write a line of its own into the log."""
-    return message.replace("\r", "\\r").replace("\n", "\\n")
+    """A client's text must not be able to write a line of its own into the log, nor to steer a terminal."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in message)
+
+
+def _indented(traceback: str) -> str:
+    """Only lines of ours begin at the margin, so that a text quoted in a traceback can't pass for one."""
+    return "\n".join(f"    {_one_line(line)}" for line in traceback.splitlines())

@@ -27,7 +27,7 @@ class User(AbstractUser):
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="users", default="main")
     role = models.CharField(max_length=16, choices=Role, default=Role.VIEWER)
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+    class Meta(AbstractUser.Meta):
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(role__in=Role.values), name="user_role_is_known"),
         ]

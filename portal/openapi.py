@@ -35,9 +35,8 @@ class ScopedSchema(AutoSchema):
         if operation is not None:
             for status in self.refusals():
                 if status not in operation["responses"]:
-                    operation["responses"][status] = self._get_response_for_code(
-                        OpenApiResponse(self.error_serializer(), REFUSALS[status]), status
-                    )
+                    described = OpenApiResponse(self.error_serializer(), REFUSALS[status])
+                    operation["responses"][status] = self._get_response_for_code(described, status)  # type: ignore[no-untyped-call]
         return operation
 
     def error_serializer(self) -> Any:

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portal.actor import Actor
 from portal.refusal import Refusal
 
 
@@ -26,6 +27,13 @@ class Endpoint(APIView):
         if method not in self.http_method_names or getattr(self, method, None) is None:
             self.http_method_not_allowed(request, *args, **kwargs)
         super().initial(request, *args, **kwargs)
+
+    @property
+    def actor(self) -> Actor:
+        """Whoever asks; an endpoint that names a scope has one."""
+        auth: Any = self.request.auth
+        actor: Actor = auth
+        return actor
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         raise MethodNotAllowed(f"{request.method} is not served here; use {', '.join(self.allowed_methods)}.")

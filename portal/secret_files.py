@@ -60,10 +60,20 @@ def _write_once(path: Path, value: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.link(draft, path)
+        _keep(path.parent)
     except FileExistsError:
         pass  # Another process was first; its value counts.
     finally:
         draft.unlink()
+
+
+def _keep(folder: Path) -> None:
+    """Get the file's name onto the disk too: soon rows are sealed under what it holds."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def random_text() -> str:

@@ -64,11 +64,11 @@ def forget() -> None:
 
 def _keys(address: str, account: str) -> tuple[str, str]:
     place = _place(address)
-    return _key(place, ""), _key(place, account)
+    return _key(place), _key(place, account)
 
 
-def _key(place: str, account: str) -> str:
-    return hashlib.sha256(f"{place}\n{account}".encode("utf-8", "surrogatepass")).hexdigest()
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _place(address: str) -> str:

@@ -23,6 +23,11 @@ if url := os.environ.get("GATEHOUSE_TEST_DATABASE_URL"):
     }
 
 from portal.settings import *  # noqa: E402, F403
+from portal.settings import DATABASES, ON_SERVER  # noqa: E402
+
+if not ON_SERVER:
+    # A file, as an installation has: threads see each other's writes and locks as processes do.
+    DATABASES["default"]["TEST"] = {"NAME": f"{FOLDER}/test.sqlite3"}
 
 # Argon2 with its least cost: the tests log in hundreds of times.
 PASSWORD_HASHERS = ["tests.hasher.QuickArgon2"]

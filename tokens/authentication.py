@@ -46,7 +46,7 @@ class BearerAuthentication(BaseAuthentication):
         if bearer is None or identifier is None:
             raise InvalidToken  # Not one of ours by its checksum; it costs no look into the database.
         address = request.META.get("REMOTE_ADDR", "")
-        token = ApiToken.objects.select_related("owner").filter(pk=identifier).first()
+        token = next(iter(ApiToken.objects.select_related("owner").filter(pk=identifier)), None)  # first() would sort.
         now = timezone.now()
         if token is None or not self.is_live(token, bearer[1], address):
             throttle.failed(address, f"token {identifier}")

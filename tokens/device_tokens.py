@@ -1,20 +1,24 @@
 """The tokens of Mender devices: bought with the device's key, good for its own calls while it is accepted."""
 
+import re
 import time
 import uuid
 from typing import Any
 
 from django.conf import settings
 
-from devices.models import Device
+from devices.models import ID, Device
 from tokens import signing
 
 AUDIENCE = "mender-device"
 LIFETIME = 3600
 
+_ID = re.compile(ID)
+
 
 def issue(device: Device) -> str:
-    """A JWT for an accepted device. It names the device's epoch, so that it ends with what the device was granted."""
+    """A JWT for an accepted device. It names the device's epoch, so that it ends with what the device was granted, and
+    when its record began, so that it does not live on in another record after a purge."""
     now = int(time.time())
     return signing.sign(
         {
@@ -36,11 +40,13 @@ def holder(token: str) -> Device | None:
         claims: dict[str, Any] = signing.verified(token, audience=AUDIENCE, issuer=settings.PUBLIC_URL)
     except signing.Untrusted:
         return None
-    device: Device | None = Device.objects.filter(pk=str(claims.get("sub", ""))).first()
+    if not _ID.fullmatch(claims.get("sub", "")):
+        return None
+    device: Device | None = Device.objects.filter(pk=claims["sub"]).first()
     if device is None or not device.is_admitted or claims.get("grant") != _grant(device):
         return None
     return device
 
 
 def _grant(device: Device) -> str:
-    return f"{device.fingerprint[:16]}.{device.epoch}"
+    return f"{device.fingerprint[:16]}.{device.epoch}.{device.request_time.timestamp():.6f}"

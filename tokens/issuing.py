@@ -2,11 +2,12 @@
 
 import ipaddress
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InternalError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -125,9 +126,10 @@ def _switch(token: ApiToken, disabled_at: datetime | None, verb: str, by: Actor,
 
 
 def note_use(token: ApiToken, address: str, now: datetime) -> None:
-    """Remember when and from where the token was used, at most once a minute."""
+    """Remember when and from where the token was used, at most once a minute; a read-only database goes without."""
     if token.last_used_at is None or not timedelta() <= now - token.last_used_at < USE_NOTED_EVERY:
-        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
+        with suppress(OperationalError, InternalError):
+            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
 
 
 def may_come_from(token: ApiToken, address: str) -> bool:

@@ -31,7 +31,7 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
     }
 
     def get_queryset(self) -> QuerySet[ApiToken]:
-        return super().get_queryset().filter(owner=self.request.auth.owner)
+        return super().get_queryset().filter(owner=self.actor.owner)
 
     def get_object(self) -> ApiToken:
         token = self.get_queryset().filter(pk=self.kwargs["pk"]).first()
@@ -44,7 +44,8 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
         """Issue a token for the owner of this one; its scopes are among those of this one."""
         wanted = NewTokenSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        token, shown = issuing.issue(**wanted.validated_data, owner=request.user, by=request.auth)
+        owner: Any = request.user
+        token, shown = issuing.issue(**wanted.validated_data, owner=owner, by=self.actor)
         shape = {**TokenSerializer(token).data, "token": shown}
         return Response(shape, 201, headers={"Location": f"/api/v1/tokens/{token.pk}", "Cache-Control": "no-store"})
 
@@ -53,7 +54,7 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
     def revoke(self, request: Request, pk: str) -> Response:
         """End a token at once and for good."""
         token = self.get_object()
-        wanted = ReasonSerializer(data=request.data or {})
+        wanted = ReasonSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        issuing.revoke(token, by=request.auth, reason=wanted.validated_data["reason"])
+        issuing.revoke(token, by=self.actor, reason=wanted.validated_data["reason"])
         return Response(TokenSerializer(token).data)

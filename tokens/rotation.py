@@ -36,8 +36,10 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
     """Issue a successor with the same name, owner, scopes, addresses and length of life.
 
     The old secret goes on for `overlap_hours` (0 to 720), never beyond its own expiry. A token has one successor: of
-    two rotations at once the second is refused.
+    two rotations at once the second is refused. Who rotates gets a secret, so they must hold every scope of the token.
     """
+    if extra := set(token.scopes) - by.scopes:
+        raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot rotate this token.")
     if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
         raise Invalid("overlap_hours", f"The overlap is 0 to {LONGEST_OVERLAP_HOURS} hours.")
     now = timezone.now()

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from rest_framework import serializers
 
-from portal.rest import StrictSerializer
+from portal.rest import StrictSerializer, Text, WholeNumber
 from portal.scopes import Scope
 from tokens.models import ApiToken
 
@@ -14,7 +14,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
     owner = serializers.CharField(source="owner.username")
     scopes = serializers.ListField(child=serializers.CharField())
-    state = serializers.ChoiceField(choices=["live", "expired", "revoked"])
+    state = serializers.ChoiceField(choices=["live", "disabled", "expired", "revoked"])
 
     class Meta:
         model = ApiToken
@@ -28,9 +28,9 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 class NewTokenSerializer(StrictSerializer):
     """What a new token may do and how long it lives."""
 
-    name = serializers.CharField(max_length=100)
+    name = Text(max_length=100)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices), min_length=1)
-    days = serializers.IntegerField(min_value=1, help_text="How long it lives, at most GATEHOUSE_TOKEN_MAX_DAYS.")
+    days = WholeNumber(min_value=1, help_text="How long it lives, at most GATEHOUSE_TOKEN_MAX_DAYS.")
 
 
 class IssuedTokenSerializer(TokenSerializer):

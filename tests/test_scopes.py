@@ -1,0 +1,79 @@
+"""Every operation in the OpenAPI asks for the scope that it names, and for no other."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.test import APIClient
+
+from portal.scopes import Scope
+
+# Fits every pattern of a path parameter that is text.
+SOME_ID = "a" * 12
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+
+
+def paths() -> dict[str, dict[str, Any]]:
+    schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
+    found: dict[str, dict[str, Any]] = schema["paths"]
+    return found
+
+
+def fill(path: str, operation: dict[str, Any]) -> str:
+    """The path with a value for each of its parameters."""
+    for parameter in operation.get("parameters", []):
+        if parameter["in"] == "path":
+            shape = parameter["schema"]
+            uuid = "00000000-0000-4000-8000-000000000000" if shape.get("format") == "uuid" else SOME_ID
+            path = path.replace(f"{{{parameter['name']}}}", "1" if shape.get("type") == "integer" else uuid)
+    assert "{" not in path
+    return path
+
+
+def operations() -> Iterator[tuple[str, str, str]]:
+    """Those that take our API tokens: method, path and the scope that stands in the document."""
+    for path, methods in paths().items():
+        for method, operation in methods.items():
+            for requirement in operation.get("security", []):
+                for scope in requirement.get("bearer", []):
+                    yield method.upper(), fill(path, operation), scope
+
+
+def test_the_document_names_a_scope_for_nearly_everything() -> None:
+    """The walk below would pass if the document named none."""
+    assert len(list(operations())) >= 14
+    assert {scope for _, _, scope in operations()} <= set(Scope)
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), list(operations()))
+def test_an_operation_opens_to_its_own_scope_alone(
+    rest: Callable[..., APIClient], method: str, path: str, scope: str
+) -> None:
+    def answer(client: APIClient) -> Any:
+        return client.generic(method, path, "{}", content_type="application/json")
+
+    nobody = answer(APIClient())
+    assert nobody.status_code == 401
+    assert nobody["WWW-Authenticate"].startswith("Bearer")
+    others = answer(rest(*(other for other in Scope if other != scope)))
+    assert others.status_code == 403
+    assert scope in others.json()["error"]
+    assert f'scope="{scope}"' in others["WWW-Authenticate"]
+    own = answer(rest(Scope(scope)))
+    assert own.status_code not in (401, 403)
+    assert own.status_code < 500
+
+
+@pytest.mark.parametrize("path", paths())
+def test_a_method_that_is_not_served_is_a_405_that_names_the_served_ones(db: None, path: str) -> None:
+    served = {method.upper() for method in paths()[path]}
+    address = fill(path, next(iter(paths()[path].values())))
+    unserved = [*sorted(METHODS - served), "TRACE", "INITIAL", "DISPATCH", "GET_OBJECT"]
+    if path.startswith("/api/v1/"):
+        unserved.append("OPTIONS")  # Some dialects answer it.
+    for method in unserved:
+        answer = APIClient().generic(method, address)
+        assert answer.status_code == 405, method
+        assert set(answer["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == served
+        assert answer.json()["error"]
