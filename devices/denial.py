@@ -63,12 +63,14 @@ def purge(device: Device, *, by: Actor, reason: str = "", seen: int | None = Non
     text.check("reason", reason, most=500)
     if seen is not None and seen != device.revision:
         raise Changed(_changed(device))
-    before = {"status": device.status, "denied": device.is_denied, "fingerprint": device.fingerprint}
     key = device.pk
-    removed, _ = Device.objects.unchanged(device).delete()
-    if not removed:
+    before = {"status": device.status, "denied": device.is_denied, "fingerprint": device.fingerprint}
+    # Locked first: a removal is guarded only where Django reads what it takes along, and then goes by the id alone.
+    locked = Device.objects.unchanged(device).select_for_update().first()
+    if locked is None:
         admission.read_again(device)
         raise Changed(_changed(device))
+    locked.delete()
     audit.record(by, "device.purged", ("device", key), before=before, reason=reason)
     outbox.put("device.purged", {"device": key, "by": str(by)})
 

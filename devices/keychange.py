@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from devices import admission, keys
 from devices.models import Device, Introduction, KeyChange, KeyChangeRequest, RetiredKey
-from portal import audit, outbox
+from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import Refusal
 
@@ -48,13 +48,15 @@ def propose(device: Device, key: keys.Key, *, by: Actor) -> KeyChangeRequest | N
 @transaction.atomic
 def accept(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
     """Make the new key the device's key. What was granted to the old key ends; the old key opens no request again."""
+    text.check("reason", reason, most=500)
     device = request.device
     if device.is_denied:
         raise admission.Denied(device)
-    _close(request, KeyChange.ACCEPTED, by)
+    # The device before its request, as everywhere, so that two who change both never wait for each other.
     replaced = Device.objects.unchanged(device).update(
         fingerprint=request.new_fingerprint, revision=device.revision + 1, epoch=device.epoch + 1
     )
+    _close(request, KeyChange.ACCEPTED, by)
     if not replaced:
         raise NotOpen(f"{device} has changed since you looked; look again, then decide.")
     Introduction.objects.filter(device=device).update(key=request.new_key)
@@ -74,6 +76,7 @@ def accept(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
 @transaction.atomic
 def refuse(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
     """Turn the new key down for good."""
+    text.check("reason", reason, most=500)
     _close(request, KeyChange.REFUSED, by)
     retire(request.device, request.new_fingerprint)
     refused = {"new_fingerprint": request.new_fingerprint}
@@ -105,7 +108,10 @@ def _close(request: KeyChangeRequest, state: KeyChange, by: Actor) -> None:
     closed = KeyChangeRequest.objects.filter(pk=request.pk, state=KeyChange.OPEN).update(
         state=state, decided_at=timezone.now(), decided_by=str(by)
     )
-    request.refresh_from_db()
+    try:
+        request.refresh_from_db()
+    except KeyChangeRequest.DoesNotExist:
+        raise admission.Unknown(request.device_id) from None
     if not closed:
         who = f" by {request.decided_by}" if request.decided_by else ""
         raise NotOpen(f"This key change is {request.state}{who} already.")

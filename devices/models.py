@@ -38,7 +38,7 @@ class DeviceQuerySet(models.QuerySet["Device"]):
 
     def denied(self) -> "DeviceQuerySet":
         """The denied list."""
-        return self.exclude(denied_at=None)
+        return self.filter(denied_at__isnull=False)  # Not `exclude`: SQLite finds no partial index behind NOT.
 
     def waiting(self) -> "DeviceQuerySet":
         """Devices nobody has decided on yet."""
@@ -90,6 +90,12 @@ class Device(models.Model):
             models.Index(fields=["request_time", "id"], name="device_by_request_time"),
             models.Index(fields=["last_seen", "id"], name="device_by_last_seen"),
             models.Index(fields=["denied_at", "id"], condition=models.Q(denied_at__isnull=False), name="device_denied"),
+            models.Index(fields=["id"], condition=models.Q(denied_at__isnull=False), name="device_denied_by_id"),
+            models.Index(
+                fields=["status", "request_time", "id"],
+                condition=models.Q(denied_at=None),
+                name="device_by_status_and_time",
+            ),
             models.Index(
                 fields=["identity_digest"], condition=~models.Q(identity_digest=""), name="device_by_identity"
             ),

@@ -1,6 +1,6 @@
 """The certificate of the TLS door that Gatehouse makes for itself, so that TLS works from the first minute.
 
-Its renewals keep the key, so a client that pinned it goes on. A certificate that an operator installed is never touched.
+Its renewals keep the key, so a client that pinned it goes on. One that an operator installed is never touched.
 """
 
 import ipaddress

@@ -41,7 +41,7 @@ class Child:
             stdout=2,
             stderr=subprocess.PIPE if self.piped else None,
             process_group=0,
-            preexec_fn=lifeline.end_with_parent,  # noqa: PLW1509  # There are no threads here.
+            preexec_fn=lifeline.end_with_parent,  # There are no threads here.
         )
         if self.process.stderr:
             os.set_blocking(self.process.stderr.fileno(), False)

@@ -88,6 +88,7 @@ class Figures(Collector):
     def nodes(self) -> Iterator[Metric]:
         seen = GaugeMetricFamily("gatehouse_node_seen_seconds", "Seconds since an Envoy asked.", labels=["node"])
         now = timezone.now()
-        for name, last_seen in GatewayNode.objects.exclude(last_seen=None).values_list("name", "last_seen"):
-            seen.add_metric([name], (now - last_seen).total_seconds())
+        for name, last_seen in GatewayNode.objects.values_list("name", "last_seen"):
+            if last_seen:
+                seen.add_metric([name], (now - last_seen).total_seconds())
         yield seen

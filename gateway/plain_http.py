@@ -30,9 +30,8 @@ def _said(where: Path | str, method: str, path: str) -> bytes:
     """Everything that came until the other side closed; nothing if it could not be reached."""
     try:
         with _connection(where) as connection:
-            connection.sendall(
-                f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
-            )
+            headers = "Host: localhost\r\nConnection: close\r\nContent-Length: 0"
+            connection.sendall(f"{method} {path} HTTP/1.1\r\n{headers}\r\n\r\n".encode())
             said = b""
             while len(said) < MOST and (piece := connection.recv(MOST)):
                 said += piece

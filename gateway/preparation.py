@@ -1,4 +1,4 @@
-"""Everything that must be true before the doors open: a folder, free ports, an Envoy, a database, keys, certificates."""
+"""Everything that must be true before the doors open: a folder, ports, an Envoy, a database, keys, certificates."""
 
 import errno
 import fcntl

@@ -1,7 +1,7 @@
 """Run portal, worker and Envoy until told to stop: `python -m gateway.supervisor ORDERS.json`.
 
-It imports nothing but the standard library, so it takes a few megabytes: `serve` prepares everything with Django and then
-becomes this by exec, under the same process id.
+It imports nothing but the standard library, so it takes a few megabytes: `serve` prepares everything with Django and
+then becomes this by exec, under the same process id.
 """
 
 import json

@@ -131,7 +131,7 @@ def _sqlite(path: Path) -> dict[str, Any]:
     """WAL lets readers go on beside a writer; IMMEDIATE takes the write lock before the first read, so that no
     transaction finds at its first write that another one was faster; FULL keeps a denial through a power cut."""
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "portal.sqlite",
         "NAME": path,
         "CONN_MAX_AGE": None,
         "OPTIONS": {

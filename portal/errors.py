@@ -2,15 +2,17 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import requires_csrf_token
 
 from portal import request_id
 from portal.failures import InternalError, Unavailable, body, is_outage
 from portal.pages import show
 from portal.refusal import NotFound, Refusal
+from portal.rest import MethodNotAllowed
 
 log = logging.getLogger("gatehouse.errors")
 
@@ -42,6 +44,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
 @requires_csrf_token
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return answer(request, Forbidden("This form is too old or came from another site; reload the page and try again."))
+
+
+class NotServedMiddleware:
+    """Give a body to Django's own 405, which has none."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not isinstance(response, HttpResponseNotAllowed):
+            return response
+        allowed = response["Allow"]
+        told = answer(request, MethodNotAllowed(f"{request.method} is not served here; use {allowed}."))
+        told["Allow"] = allowed
+        return told
 
 
 def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:

@@ -7,7 +7,17 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from portal import errors
+from portal.refusal import Refusal
+
 _migrated = False
+
+
+class NotReady(Refusal):
+    """The portal cannot serve yet, or not now."""
+
+    status, code = 503, "not_ready"
+    retry_after = 2
 
 
 @csrf_exempt
@@ -24,7 +34,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 if the database answers and is migrated, else 503 with the reason."""
     if reason := why_not_ready():
-        return JsonResponse({"status": "not ready", "reason": reason}, status=503, headers={"Retry-After": "2"})
+        return errors.answer(request, NotReady(reason))
     return JsonResponse({"status": "ready"})
 
 

@@ -3,7 +3,7 @@
 import base64
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from portal.models import AuditHead, Tenant, User
 from portal.refusal import Refusal
 from portal.roles import Role
 from portal.scopes import Scope
+from tests.served.installation import Served, serving
 from tokens import issuing, signing
 
 PASSWORD = "correct horse battery staple"
@@ -45,6 +46,13 @@ def _fresh_ring() -> None:
     """Each test has a database of its own, so the ring that the process remembers is not this test's."""
     signing.forget_ring()
     signing._private.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """One whole installation that all tests of a session share, for those that leave it as they found it."""
+    with serving() as ready:
+        yield ready
 
 
 @pytest.fixture

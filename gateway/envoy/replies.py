@@ -25,19 +25,44 @@ class Reply:
 
 
 REPLIES = (
-    Reply("path_refused", "This path can be read in two ways; send it plainly.", "d == 'path_normalization_failed'", status=400),
+    Reply(
+        "path_refused",
+        "This path can be read in two ways; send it plainly.",
+        "d == 'path_normalization_failed'",
+        status=400,
+    ),
     Reply("upgrade_not_served", "No upgrade of the connection is served here.", "d == 'upgrade_failed'", status=400),
-    Reply("portal_unavailable", "The portal does not answer; try again in a few seconds.", flags=("UF", "UC", "UR", "UH", "NC", "LH"), status=503, retry_after=2),
-    Reply("service_busy", "Too many requests are under way; try again in a few seconds.", flags=("UO",), status=503, retry_after=2),
-    Reply("service_timeout", "No answer came in time; what was asked may still have been done.", flags=("UT",), status=504),
+    Reply(
+        "portal_unavailable",
+        "The portal does not answer; try again in a few seconds.",
+        flags=("UF", "UC", "UR", "UH", "NC", "LH"),
+        status=503,
+        retry_after=2,
+    ),
+    Reply(
+        "service_busy",
+        "Too many requests are under way; try again in a few seconds.",
+        flags=("UO",),
+        status=503,
+        retry_after=2,
+    ),
+    Reply(
+        "service_timeout", "No answer came in time; what was asked may still have been done.", flags=("UT",), status=504
+    ),
     Reply("headers_too_large", "The headers are over 60 KiB or more than 100; send fewer.", status_is=431),
     Reply("body_too_large", "The body is larger than this path takes; send less.", status_is=413),
-    Reply("request_too_slow", "The request did not arrive in time: its headers within 10 s, all of it within 60 s.", status_is=408),
+    Reply(
+        "request_too_slow",
+        "The request did not arrive in time: its headers within 10 s, all of it within 60 s.",
+        status_is=408,
+    ),
     Reply("upgrade_required", "HTTP/1.0 is not served here; use HTTP/1.1 or HTTP/2.", status_is=426),
     Reply("route_not_found", "Nothing is served at this path; check its spelling and its case.", status_is=404),
     Reply("bad_request", "The request cannot be read; check its framing and its header names.", status_is=400),
-    Reply("service_unavailable", "This cannot be served now; try again in a few seconds.", status_is=503, retry_after=2),
-)  # fmt: skip
+    Reply(
+        "service_unavailable", "This cannot be served now; try again in a few seconds.", status_is=503, retry_after=2
+    ),
+)
 
 
 def local_reply_config() -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""What may be wrong with an installation: each check finds one thing out and says what would help."""
+
+import http.client
+import os
+import shutil
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from gateway import nodes, trial
+from gateway.models import GatewayNode, Role, TlsCertificate
+from portal import audit, health
+from portal.models import Outbox, ScheduledJob
+
+LEAST_FREE = 500 * 1024 * 1024
+LATE = timedelta(seconds=30)
+SOON = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: `wrong` is a sentence that says what would help, or None."""
+
+    about: str
+    wrong: str | None = None
+
+
+def examine() -> Iterator[Finding]:
+    """Every check in turn. Without a database those that need it are left out."""
+    yield Finding("secrets", _secrets())
+    yield Finding("disk", _disk())
+    yield Finding("envoy", _envoy())
+    database = health.why_not_ready()
+    yield Finding("database", database)
+    if database is None:
+        needing: dict[str, Callable[[], str | None]] = {
+            "audit": _audit, "worker": _worker, "outbox": _outbox, "certificate": _certificate, "nodes": _nodes,
+        }  # fmt: skip
+        for about, check in needing.items():
+            yield Finding(about, check())
+    yield Finding("clear-text door", _door("127.0.0.1", settings.HTTP_PORT, tls=False))
+    yield Finding("TLS door", _door("127.0.0.1", settings.TLS_PORT, tls=True))
+
+
+def _secrets() -> str | None:
+    if not settings.SECRETS_DIR.exists():
+        return None  # All of them come from the environment.
+    for path in sorted(settings.SECRETS_DIR.iterdir()):
+        if path.stat().st_mode & 0o077:
+            return f"{path} can be read by others; run chmod 600 {path}."
+    return None
+
+
+def _disk() -> str | None:
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    if free < LEAST_FREE:
+        return f"Only {free // 2**20} MiB are free in {settings.DATA_DIR}; make room before the database stops."
+    return None
+
+
+def _envoy() -> str | None:
+    program = trial.binary()
+    if not os.access(program, os.X_OK):
+        return f"There is no Envoy at {program}; run make install or correct GATEHOUSE_ENVOY."
+    return None
+
+
+def _audit() -> str | None:
+    verdict = audit.verify()
+    return None if verdict.holds else f"The chain is broken at row {verdict.broken_at}; compare it with your backup."
+
+
+def _worker() -> str | None:
+    job = ScheduledJob.objects.filter(name="outbox").first()
+    if job is None or job.due_at < timezone.now() - LATE:
+        return "The worker does nothing; start serve, or run_worker on one host."
+    return None
+
+
+def _outbox() -> str | None:
+    oldest = Outbox.objects.order_by("pk").first()
+    if oldest and oldest.created_at < timezone.now() - LATE:
+        return f"A message waits since {oldest.created_at:%Y-%m-%d %H:%M:%S} UTC; the worker's log says why."
+    return None
+
+
+def _certificate() -> str | None:
+    door = TlsCertificate.objects.shown(Role.DOOR)
+    if door is None:
+        return "The TLS door has no certificate; start serve, which makes one."
+    if door.not_after < timezone.now() + SOON:
+        return f"The certificate of the TLS door ends on {door.not_after:%Y-%m-%d}; replace it before."
+    return None
+
+
+def _nodes() -> str | None:
+    for node in GatewayNode.objects.order_by("name"):
+        if nodes.is_away(node):
+            return f"The node {node} has not asked for 30 s; start it, or look into its log."
+    return None
+
+
+def _door(host: str, port: int, *, tls: bool) -> str | None:
+    """Through the door; whether the certificate is trusted is for others to say."""
+    context = ssl._create_unverified_context()  # noqa: S323
+    connection = (
+        http.client.HTTPSConnection(host, port, timeout=5, context=context)
+        if tls
+        else http.client.HTTPConnection(host, port, timeout=5)
+    )
+    try:
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return f"Nothing answers on port {port}; start serve."
+    finally:
+        connection.close()
+    return None if status == 200 else f"/readyz answers {status} on port {port}; the log of serve says why."

@@ -1,0 +1,204 @@
+"""A whole installation for tests: `manage.py serve` on free ports over a folder of its own, with a real Envoy."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "correct horse battery staple"
+PATIENCE = 60.0
+
+
+class Served:
+    """The installation. `start` it, `wait_ready`, and `stop` it; its folder stays until the fixture ends."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        self.data_dir = data_dir
+        self.http_port, self.tls_port, device_port = free_ports(3)
+        self.http_url, self.tls_url = f"http://127.0.0.1:{self.http_port}", f"https://localhost:{self.tls_port}"
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(("GATEHOUSE_", "DJANGO_"))}
+        self.env = inherited | {
+            "GATEHOUSE_DATA_DIR": str(data_dir),
+            "GATEHOUSE_BIND": "127.0.0.1",
+            "GATEHOUSE_HTTP_PORT": str(self.http_port),
+            "GATEHOUSE_TLS_PORT": str(self.tls_port),
+            "GATEHOUSE_DEVICE_PORT": str(device_port),
+            "GATEHOUSE_ADMIN_PASSWORD": PASSWORD,
+            **settings,
+        }
+        self.process: subprocess.Popen[str]
+
+    @property
+    def log(self) -> str:
+        """What it wrote on stdout and stderr until now."""
+        return "".join(path.read_text() for path in (self._out, self._err) if path.exists())
+
+    @property
+    def said(self) -> str:
+        """What it wrote on stdout."""
+        return self._out.read_text()
+
+    def start(self) -> None:
+        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        with self._out.open("w") as out, self._err.open("a") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve"], cwd=ROOT, env=self.env, stdout=out, stderr=err, text=True
+            )
+
+    def wait_ready(self, seconds: float = PATIENCE) -> None:
+        """Wait until the door answers that the portal is ready; what it wrote is told if it never is."""
+        wait_for(lambda: self.process.poll() is not None or self.is_ready(), seconds, lambda: self.log[-3000:])
+        assert self.process.poll() is None, self.log[-3000:]
+
+    def is_ready(self) -> bool:
+        try:
+            return self.ask("GET", "/readyz")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def ask(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        """Status, headers and body of one request through the clear-text door."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=15)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, answer.msg, answer.read()
+        finally:
+            connection.close()
+
+    def raw(self, sent: bytes, *, timeout: float = 15) -> bytes:
+        """What the clear-text door answers to these bytes until it closes the connection."""
+        with socket.create_connection(("127.0.0.1", self.http_port), timeout) as connection:
+            connection.sendall(sent)
+            return until_closed(connection)
+
+    def trusted(self) -> ssl.SSLContext:
+        """A TLS client that trusts the door's own certificate, and nothing else."""
+        return ssl.create_default_context(cafile=str(self.data_dir / "run" / "door.pem"))
+
+    def manage(self, *command: str) -> str:
+        """What a management command prints; one that fails fails the test with what it said."""
+        done = self.try_to_manage(*command)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def try_to_manage(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=90,
+        )  # fmt: skip
+
+    def children(self, word: str = "") -> list[int]:
+        """The ids of all processes that descend from it, or of those with this word in their command line."""
+        return [pid for pid in descendants(self.process.pid) if word in command_line(pid)]
+
+    def stop(self) -> int:
+        """Stop it as an operator would, and give its exit code; what does not heed that is killed."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            for pid in [*self.children(), self.process.pid]:
+                os.kill(pid, signal.SIGKILL)
+            return self.process.wait()
+
+    @property
+    def _out(self) -> Path:
+        return self.data_dir.with_suffix(".out")
+
+    @property
+    def _err(self) -> Path:
+        return self.data_dir.with_suffix(".err")
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a unix socket, which pytest's own need not be."""
+    path = Path(tempfile.mkdtemp(prefix="gh-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def serving(**settings: str) -> Iterator[Served]:
+    """A new installation that is ready, stopped afterwards."""
+    with folder() as path:
+        served = Served(path / "data", **settings)
+        served.start()
+        try:
+            served.wait_ready()
+            yield served
+        finally:
+            served.stop()
+
+
+def wait_for(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], str] = lambda: "") -> float:
+    """Wait until it holds, and say how many seconds that took; fail the test if it never does."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, f"not so after {seconds} s: {otherwise()}"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    heard = b""
+    try:
+        while piece := connection.recv(65536):
+            heard += piece
+    except ConnectionResetError:
+        pass  # The door refused to read on; what it said before counts.
+    return heard
+
+
+def descendants(pid: int) -> list[int]:
+    """Living processes below this one; one that ended and is not yet buried does not live."""
+    parents: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = status.read_text().rpartition(")")[2].split()[:2]
+        except OSError:
+            continue
+        if state != "Z":
+            parents.setdefault(int(parent), []).append(int(status.parent.name))
+    found, family = [], [pid]
+    while family:
+        below = parents.get(family.pop(), [])
+        found += below
+        family += below
+    return found
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def lives(pid: int) -> bool:
+    return bool(command_line(pid))
+
+
+def free_ports(count: int) -> list[int]:
+    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [holder.getsockname()[1] for holder in holders]
+    for holder in holders:
+        holder.close()
+    return ports

@@ -1,0 +1,233 @@
+"""The two doors as clients meet them: protocols, ids, and Envoy's own refusals."""
+
+import hashlib
+import http.client
+import json
+import re
+import socket
+import ssl
+import uuid
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtensionOID
+
+from tests.served.installation import Served, until_closed
+
+CLOSE = b"Host: x\r\nConnection: close\r\n"
+
+
+def get(path: bytes, *headers: bytes, method: bytes = b"GET") -> bytes:
+    return b"%s %s HTTP/1.1\r\n%s%s\r\n" % (method, path, CLOSE, b"".join(header + b"\r\n" for header in headers))
+
+
+def parsed(answer: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
+    """Status, headers and body of an answer that came until the connection was closed."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, _, fields = head.partition(b"\r\n")
+    message = http.client.HTTPMessage()
+    for line in fields.decode().splitlines():
+        name, _, value = line.partition(":")
+        message[name] = value.strip()
+    return int(status.split()[1]), message, body
+
+
+class TestPathsThatTwoReadersCouldReadDifferently:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            b"/devices/.", b"/devices/..", b"/devices/./x", b"/devices/../x", b"/devices/%2e/x", b"/devices/.%2E/x",
+            b"/devices/%2e%2E", b"/devices/..;/x", b"/devices%2Fx", b"/devices%2fx", b"/devices%5Cx", b"/devices\\x",
+            b"/devices/%00", b"/devices/%1F", b"/devices/%0a", b"/devices/%7F", b"/devices;x", b"/devices%3Bx",
+            b"/devices#x", b"/devices/%", b"/devices/%4", b"/devices/%zz", b"/devices/%4g/x", b"//devices//..//x",
+            b"/nothing/../devices",
+        ],
+    )  # fmt: skip
+    def test_are_refused_and_never_resolved(self, served: Served, path: bytes) -> None:
+        status, headers, body = parsed(served.raw(get(path)))
+        said = json.loads(body)
+        assert (status, said["code"]) == (400, "path_refused")
+        assert headers["Server"] == "gatehouse"
+        assert said["request_id"] == headers["X-Request-Id"]  # Both are absent where no request was read yet.
+
+    @pytest.mark.parametrize("path", [b"/a b", b"/a\tb", b"/\x01", b"/\xc3\xa9", b"/readyz?\xc3\xa9", b"/readyz?a b"])
+    def test_or_cannot_be_read_at_all(self, served: Served, path: bytes) -> None:
+        status, _, body = parsed(served.raw(get(path)))
+        assert status == 400
+        assert json.loads(body)["code"] in ("bad_request", "path_refused")
+
+    @pytest.mark.parametrize(
+        "path",
+        [b"/portal/%E4%B8%AD", b"/portal/%20", b"/portal/%25", b"/portal/%3F", b"/portal/%252e", b"/portal/%61",
+         b"/portal/a:b@c", b"/portal/x..y", b"/portal/...", b"/portal/.hidden"],
+    )  # fmt: skip
+    def test_others_reach_the_portal_as_they_were_sent(self, served: Served, path: bytes) -> None:
+        status, headers, _ = parsed(served.raw(get(path)))
+        assert status == 404
+        assert headers["X-Frame-Options"] == "DENY"  # The portal's own 404.
+
+    def test_the_query_is_not_a_path(self, served: Served) -> None:
+        assert parsed(served.raw(get(b"/readyz?x=../..%2F")))[0] == 200
+
+    def test_double_slashes_are_one(self, served: Served) -> None:
+        assert parsed(served.raw(get(b"//readyz")))[0] == 200
+
+    @pytest.mark.parametrize(
+        "path", [b"/nothing", b"/PORTAL/", b"/%70ortal/", b"/portalx", b"/readyz.", b"/core-data/x"]
+    )
+    def test_what_is_not_the_portals_by_every_byte_is_nobodys(self, served: Served, path: bytes) -> None:
+        status, headers, body = parsed(served.raw(get(path)))
+        said = json.loads(body)
+        assert (status, said["code"]) == (404, "route_not_found")
+        assert said["request_id"] == headers["X-Request-Id"]
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("sent", "status", "code"),
+        [
+            (b"GET /readyz HTTP/1.0\r\nHost: x\r\n\r\n", 426, "upgrade_required"),
+            (get(b"h:1", method=b"CONNECT"), 400, "upgrade_not_served"),
+            (get(b"/readyz", b"X_Forged: 1"), 400, "bad_request"),
+            (get(b"/readyz", *(b"A%d: 1" % n for n in range(110))), 431, "headers_too_large"),
+            (get(b"/readyz", b"A: " + b"a" * 62_000), 431, "headers_too_large"),
+            (get(b"/readyz?access_token=x"), 400, "token_in_query"),
+            (get(b"/devices?x=1&access_token=x", b"Authorization: Bearer y"), 400, "token_in_query"),
+            (get(b"/readyz", b"X-Correlation-ID: a b"), 400, "correlation_id_refused"),
+            (get(b"/readyz", b"X-Correlation-ID: " + b"a" * 129), 400, "correlation_id_refused"),
+            (get(b"/readyz", b"X-Correlation-ID: a", b"X-Correlation-ID: b"), 400, "correlation_id_refused"),
+            (get(b"*", method=b"OPTIONS"), 404, "route_not_found"),
+            (b"hello\r\n\r\n", 400, "bad_request"),
+            (b"GET /readyz HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "bad_request"),
+            (get(b"/readyz", b"Content-Length: 1", b"Transfer-Encoding: chunked"), 400, "bad_request"),
+            (b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 400,
+             "upgrade_not_served"),
+        ],
+    )  # fmt: skip
+    def test_are_json_with_one_code_per_cause(self, served: Served, sent: bytes, status: int, code: str) -> None:
+        answered, headers, body = parsed(served.raw(sent))
+        said = json.loads(body)
+        assert set(said) == {"error", "code", "request_id"}
+        assert (answered, said["code"]) == (status, code)
+        assert said["error"].endswith(".")
+        assert said["request_id"] == headers["X-Request-Id"]
+        assert headers["Server"] == "gatehouse"
+
+    def test_on_menders_paths_know_no_code(self, served: Served) -> None:
+        sent = get(b"/api/devices/%00", b"X-MEN-RequestID: mine")
+        _, headers, body = parsed(served.raw(sent))
+        assert set(json.loads(body)) == {"error", "request_id"}
+        assert json.loads(body)["request_id"] == headers["X-MEN-RequestID"] == "mine"
+
+
+class TestIds:
+    def test_every_answer_names_one_of_its_own(self, served: Served) -> None:
+        _, headers, _ = served.ask("GET", "/readyz")
+        assert str(uuid.UUID(headers["X-Request-Id"])) == headers["X-Request-Id"]
+        assert headers.get_all("X-Correlation-ID") is not None
+
+    def test_the_portal_keeps_the_callers(self, served: Served) -> None:
+        forged = {"X-Request-Id": "mine", "X-Gatehouse-Caller-Request-Id": "forged"}
+        assert served.ask("GET", "/readyz", headers=forged)[1].get_all("X-Request-Id") == ["mine"]
+
+    def test_a_forged_caller_id_is_not_believed(self, served: Served) -> None:
+        _, headers, _ = served.ask("GET", "/readyz", headers={"X-Gatehouse-Caller-Request-Id": "forged"})
+        assert headers["X-Request-Id"] != "forged"
+
+    def test_a_correlation_id_comes_back(self, served: Served) -> None:
+        for path in ("/readyz", "/nothing"):
+            _, headers, _ = served.ask("GET", path, headers={"X-Correlation-ID": "run:1.a-b_c"})
+            assert headers.get_all("X-Correlation-ID") == ["run:1.a-b_c"]
+
+    def test_an_unfit_correlation_id_does_not_come_back(self, served: Served) -> None:
+        _, headers, _ = served.ask("GET", "/readyz", headers={"X-Correlation-ID": "a b"})
+        assert headers["X-Correlation-ID"] == headers["X-Request-Id"]
+
+
+class TestBodies:
+    @pytest.mark.parametrize("size", [1024 * 1024, 1024 * 1024 + 60_000])
+    def test_a_mebibyte_reaches_the_portal(self, served: Served, size: int) -> None:
+        status, headers, _ = served.ask("POST", "/healthz", b"a" * size)
+        assert (status, headers["Allow"]) == (405, "GET, HEAD")
+
+    def test_chunks_reach_the_portal_with_a_length(self, served: Served) -> None:
+        pieces = iter([b'{"device_identity": "{}", ', b'"key": "k"}'])
+        status, _, body = served.ask(
+            "PUT", "/api/management/v1/admission/devices/x", pieces, {"Content-Type": "application/json"}
+        )
+        assert status == 401, body  # Not 411: its length was known.
+
+    @pytest.mark.parametrize(("path", "members"), [("/api/v1/tokens", 3), ("/api/devices/x", 2)])
+    def test_more_is_refused_by_the_door(self, served: Served, path: str, members: int) -> None:
+        sent = b"POST %s HTTP/1.1\r\n%sContent-Length: 1200000\r\n\r\n" % (path.encode(), CLOSE) + b"a" * 1_200_000
+        status, _, body = parsed(served.raw(sent))
+        assert status == 413
+        assert len(json.loads(body)) == members
+
+
+class TestTls:
+    def connected(self, served: Served, context: ssl.SSLContext) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", served.tls_port), 5)
+        return context.wrap_socket(plain, server_hostname="localhost")
+
+    def test_is_1_3_with_a_certificate_for_this_machine(self, served: Served) -> None:
+        with self.connected(served, served.trusted()) as connection:
+            assert connection.version() == "TLSv1.3"
+            der = connection.getpeercert(binary_form=True)
+        assert der is not None
+        shown = x509.load_der_x509_certificate(der)
+        names = shown.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
+        assert {"localhost", "edge-iot-core.proxy-redirect"} <= set(names.get_values_for_type(x509.DNSName))
+        assert {"127.0.0.1", "::1"} <= {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+
+    def test_an_older_version_fails_in_the_handshake(self, served: Served) -> None:
+        context = served.trusted()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError):
+            self.connected(served, context)
+
+    def test_clear_text_is_closed_without_an_answer(self, served: Served) -> None:
+        with socket.create_connection(("127.0.0.1", served.tls_port), 5) as connection:
+            connection.sendall(get(b"/readyz"))
+            assert until_closed(connection) == b""
+
+    @pytest.mark.parametrize(("http2", "version"), [(True, "HTTP/2"), (False, "HTTP/1.1")])
+    def test_speaks_both_versions(self, served: Served, http2: bool, version: str) -> None:
+        with httpx.Client(http2=http2, verify=served.trusted()) as client:
+            answer = client.get(f"{served.tls_url}/readyz")
+        assert (answer.status_code, answer.http_version) == (200, version)
+        assert "strict-transport-security" not in answer.headers
+
+    def test_a_header_with_an_underscore_resets_the_stream_and_not_the_connection(self, served: Served) -> None:
+        with httpx.Client(http2=True, verify=served.trusted()) as client:
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get(f"{served.tls_url}/readyz", headers={"x_forged": "1"})
+            assert client.get(f"{served.tls_url}/readyz").status_code == 200
+
+
+class TestControlPlane:
+    def test_answers_nobody_without_a_nodes_token(self, served: Served) -> None:
+        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic x"}):
+            status, answered, body = served.ask("POST", "/v3/discovery:secrets", b"{}", headers)
+            assert (status, json.loads(body)["code"]) == (401, "node_token_refused")
+            assert answered["WWW-Authenticate"] == 'Bearer realm="gatehouse"'
+
+    def test_its_token_is_known_to_nobody_else(self, served: Served) -> None:
+        token_file = served.data_dir / "run" / "node-token.json"
+        assert token_file.stat().st_mode & 0o777 == 0o600
+        token = re.search(r"gate_node_\w+[^\"]*", token_file.read_text())
+        assert token is not None
+        assert hashlib.sha256(token[0].encode()).hexdigest() not in served.log
+        assert token[0] not in served.log
+
+    def test_the_local_node_holds_everything_it_is_offered(self, served: Served) -> None:
+        code = "from gateway.models import GatewayNode as N; import json; n = N.objects.get(); "
+        code += "print(json.dumps([n.accepted, n.refused, n.envoy_version]))"
+        accepted, refused, version = json.loads(served.manage("shell", "-v", "0", "-c", code))
+        assert set(accepted) == {
+            "listeners", "clusters", "routes/doors", "secrets/door", "extension_configs/access_token",
+            "extension_configs/revocations",
+        }  # fmt: skip
+        assert refused == {}
+        assert version.startswith("1.")
