@@ -1,10 +1,15 @@
 """Where the REST endpoints about devices are."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from devices.rest import DeniedDeviceViewSet, DeviceViewSet
+from devices.rest import DeniedDeviceViewSet, DeviceCountsView, DeviceDecisionsView, DeviceViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("devices", DeviceViewSet, basename="device")
 router.register("denied-devices", DeniedDeviceViewSet, basename="denied-device")
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    path("device-decisions", DeviceDecisionsView.as_view()),
+    path("device-counts", DeviceCountsView.as_view()),
+]

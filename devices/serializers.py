@@ -1,9 +1,10 @@
 """The shapes of devices in JSON."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from devices import bulk
 from devices.models import Device, Status
 from portal.rest import StrictSerializer, Text
 
@@ -30,6 +31,51 @@ class ReasonSerializer(StrictSerializer):
     """Why, in words that the history keeps."""
 
     reason = Text(max_length=500, required=False, allow_blank=True, default="")
+
+
+class FilterSerializer(StrictSerializer):
+    """Which devices are meant, as the list would find them."""
+
+    status = serializers.ChoiceField(choices=Status.choices, required=False, default="")
+    q = Text(max_length=200, required=False, allow_blank=True, default="", help_text="As in the list.")
+
+
+class DecisionsSerializer(StrictSerializer):
+    """One decision on many devices: those named, or all that the filter finds when it is asked."""
+
+    ids = serializers.ListField(child=Text(max_length=128), required=False, max_length=bulk.MOST)
+    filter = FilterSerializer(required=False)
+    decision = serializers.ChoiceField(choices=[(word, word) for word in bulk.DECISIONS])
+    reason = Text(max_length=500, required=False, allow_blank=True, default="")
+
+    def validate(self, attrs: Any) -> Any:
+        if ("ids" in attrs) == ("filter" in attrs):
+            raise serializers.ValidationError({"ids": ["Name devices by 'ids' or by 'filter', one of them."]})
+        return attrs
+
+
+class OutcomeSerializer(serializers.Serializer[bulk.Outcome]):
+    """What became of one device."""
+
+    id = serializers.CharField()
+    status = serializers.CharField(help_text="Its status now, or `denied`; empty if there is no such device.")
+    code = serializers.CharField(help_text="Why it was refused, for a program; empty if it was not.")
+    error = serializers.CharField(help_text="The same as a sentence.")
+
+
+class OutcomesSerializer(serializers.Serializer[Any]):
+    outcomes = OutcomeSerializer(many=True)
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    """How many devices there are by status; `all` is all that are not denied."""
+
+    pending = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    preauthorized = serializers.IntegerField()
+    denied = serializers.IntegerField()
+    all = serializers.IntegerField()
 
 
 class NewDeviceSerializer(StrictSerializer):

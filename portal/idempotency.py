@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
@@ -27,6 +28,10 @@ KEPT_FOR = timedelta(days=1)
 HEADERS = ("Location", "ETag")
 
 _FORM = re.compile(r"[!-~]{1,255}")
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", location=OpenApiParameter.HEADER, description="Sent again with the same key, it is done once."
+)
 
 Handler = Callable[..., Response]
 

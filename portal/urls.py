@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("portal.page_urls")),
     path("portal/devices/", include("devices.urls")),
     path("portal/tokens/", include("tokens.urls")),
+    path("api/v1/", include("portal.rest_urls")),
     path("api/v1/", include("devices.rest_urls")),
     path("api/v1/", include("tokens.rest_urls")),
     path("", include("gateway.dialects.urls")),

@@ -1,4 +1,4 @@
-"""What a person says about a new token, and why one is revoked."""
+"""What a person says about a new token, about its successor, and why one is switched off or revoked."""
 
 from itertools import groupby
 
@@ -8,8 +8,10 @@ from django.http import QueryDict
 
 from portal.actor import Actor
 from portal.scopes import Scope
+from tokens import rotation
 
 USUAL_DAYS = 90
+UNCONFIRMED = {"required": "Type your password to confirm this."}
 
 
 class NewTokenForm(forms.Form):
@@ -18,9 +20,7 @@ class NewTokenForm(forms.Form):
     name = forms.CharField(max_length=100, error_messages={"required": "Say what the token is for."})
     addresses = forms.CharField(max_length=2000, required=False)
     scopes = forms.MultipleChoiceField(error_messages={"required": "Choose at least one scope."})
-    password = forms.CharField(
-        max_length=4096, strip=False, required=False, error_messages={"required": "Type your password to confirm this."}
-    )
+    password = forms.CharField(max_length=4096, strip=False, required=False, error_messages=UNCONFIRMED)
 
     def __init__(self, sent: QueryDict | None, *, actor: Actor, fresh: bool) -> None:
         most = settings.TOKEN_MAX_DAYS
@@ -43,5 +43,24 @@ class NewTokenForm(forms.Form):
         return [(about, [(scope, scope in self.checked) for scope in scopes]) for about, scopes in groups]
 
 
-class RevocationForm(forms.Form):
+class RotationForm(forms.Form):
+    """How many hours the old secret goes on; and the password, if it was not given lately."""
+
+    overlap_hours = forms.IntegerField(
+        min_value=0,
+        max_value=rotation.LONGEST_OVERLAP_HOURS,
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            f"The overlap is 0 to {rotation.LONGEST_OVERLAP_HOURS} hours.",
+        ),
+    )
+    password = forms.CharField(max_length=4096, strip=False, required=False, error_messages=UNCONFIRMED)
+
+    def __init__(self, sent: QueryDict | None, *, fresh: bool) -> None:
+        super().__init__(sent, initial={"overlap_hours": rotation.OVERLAP_HOURS})
+        self.fresh, self.most = fresh, rotation.LONGEST_OVERLAP_HOURS
+        self.fields["password"].required = not fresh
+
+
+class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=500, required=False)

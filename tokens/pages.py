@@ -14,8 +14,8 @@ from portal.models import User
 from portal.pages import PageRequest, fragment
 from portal.refusal import Invalid
 from portal.scopes import Scope
-from tokens import issuing
-from tokens.forms import NewTokenForm, RevocationForm
+from tokens import issuing, rotation
+from tokens.forms import NewTokenForm, ReasonForm, RotationForm
 from tokens.models import ApiToken
 
 LIST = "tokens:list"
@@ -38,23 +38,76 @@ def create(request: PageRequest) -> HttpResponse:
     wanted = form.cleaned_data
     sessions.confirm(request, wanted.pop("password"))
     token, shown = issuing.issue(**wanted, owner=_person(request), by=request.actor)
-    context = {"token": token, "secret": shown, "url": settings.PUBLIC_URL, "path": _first_call(token)}
-    if request.htmx:
-        return trigger_client_event(render(request, "tokens/_secret.html", context), "tokens-changed")
-    return render(request, "tokens/issued.html", {**context, **_own(request)})
+    return _shown_once(request, token, shown)
+
+
+@require_POST
+@requires(Scope.TOKENS_MANAGE)
+def rotate(request: PageRequest, token_id: str) -> HttpResponse:
+    """Issue the successor; its secret stands in this answer and nowhere else."""
+    token = _find(request, token_id)
+    form = RotationForm(request.POST, fresh=sessions.is_fresh(request))
+    if not form.is_valid():
+        return _asked_again(request, token, form)
+    sessions.confirm(request, form.cleaned_data["password"])
+    rotated = rotation.rotate(token, by=request.actor, overlap_hours=form.cleaned_data["overlap_hours"])
+    return _shown_once(request, rotated.token, rotated.secret, replaced=rotated.replaced)
+
+
+@require_POST
+@requires(Scope.TOKENS_MANAGE)
+def disable(request: PageRequest, token_id: str) -> HttpResponse:
+    token = _find(request, token_id)
+    issuing.disable(token, by=request.actor, reason=_reason(request))
+    return _show(request, token)
+
+
+@require_POST
+@requires(Scope.TOKENS_MANAGE)
+def enable(request: PageRequest, token_id: str) -> HttpResponse:
+    token = _find(request, token_id)
+    issuing.enable(token, by=request.actor, reason=_reason(request))
+    return _show(request, token)
 
 
 @require_POST
 @requires(Scope.TOKENS_MANAGE)
 def revoke(request: PageRequest, token_id: str) -> HttpResponse:
-    token = ApiToken.objects.filter(owner=_person(request), pk=token_id).first()
+    token = _find(request, token_id)
+    issuing.revoke(token, by=request.actor, reason=_reason(request))
+    return _show(request, token)
+
+
+def _find(request: PageRequest, token_id: str) -> ApiToken:
+    token: ApiToken | None = ApiToken.objects.filter(owner=_person(request), pk=token_id).first()
     if token is None:
         raise issuing.Unknown(f"You have no token {token_id}; the list shows yours.")
-    form = RevocationForm(request.POST)
+    return token
+
+
+def _reason(request: PageRequest) -> str:
+    form = ReasonForm(request.POST)
     if not form.is_valid():
         raise Invalid("reason", "Write at most 500 characters.")
-    issuing.revoke(token, by=request.actor, reason=form.cleaned_data["reason"])
-    return fragment(request, "tokens/_token.html", {"token": token, "revoked": True}, otherwise=LIST)
+    reason: str = form.cleaned_data["reason"]
+    return reason
+
+
+def _show(request: PageRequest, token: ApiToken) -> HttpResponse:
+    """The row of the token as it is now; without htmx the whole list."""
+    context = {"token": token, "changed": True, "rotation": _rotation_form(request)}
+    return fragment(request, "tokens/_token.html", context, otherwise=LIST)
+
+
+def _shown_once(
+    request: PageRequest, token: ApiToken, shown: str, *, replaced: ApiToken | None = None
+) -> HttpResponse:
+    """The secret of a new token, with the token whose place it takes."""
+    path = _first_call(token)
+    context = {"token": token, "secret": shown, "replaced": replaced, "url": settings.PUBLIC_URL, "path": path}
+    if request.htmx:
+        return trigger_client_event(render(request, "tokens/_secret.html", context), "tokens-changed")
+    return render(request, "tokens/issued.html", {**context, **_own(request)})
 
 
 def _again(request: PageRequest, form: NewTokenForm) -> HttpResponse:
@@ -65,13 +118,27 @@ def _again(request: PageRequest, form: NewTokenForm) -> HttpResponse:
     return reswap(retarget(answer, "#new-token"), "outerHTML")
 
 
+def _asked_again(request: PageRequest, token: ApiToken, form: RotationForm) -> HttpResponse:
+    """The row with its question about rotation still open, and what is wrong beside each field."""
+    asked = {"asked": token.pk, "rotation": form}
+    if not request.htmx:
+        page = {"form": _form(request), **_own(request), **asked}
+        return render(request, "tokens/list.html", page, status=400)
+    answer = render(request, "tokens/_token.html", {"token": token, **asked}, status=400)
+    return reswap(retarget(answer, f"#token-{token.pk}"), "outerHTML")
+
+
 def _form(request: PageRequest, sent: QueryDict | None = None) -> NewTokenForm:
     return NewTokenForm(sent, actor=request.actor, fresh=sessions.is_fresh(request))
 
 
+def _rotation_form(request: PageRequest) -> RotationForm:
+    return RotationForm(None, fresh=sessions.is_fresh(request))
+
+
 def _own(request: PageRequest) -> dict[str, Any]:
-    own = ApiToken.objects.filter(owner=_person(request)).order_by("-created_at", "pk")
-    return {"tokens": list(own[:MOST]), "most": MOST}
+    own = ApiToken.objects.filter(owner=_person(request)).select_related("replaced_by").order_by("-created_at", "pk")
+    return {"tokens": list(own[:MOST]), "most": MOST, "rotation": _rotation_form(request)}
 
 
 def _person(request: PageRequest) -> User:

@@ -56,7 +56,7 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
                 owner=token.owner,
                 scopes=token.scopes,
                 addresses=token.addresses,
-                expires_at=now + (token.expires_at - token.created_at),
+                expires_at=now + _life(token),
                 replaces=token,
             )
             facts = {"successor": successor.pk, "expires_at": ends}
@@ -70,11 +70,19 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
 
 
 def due(within: timedelta) -> list[ApiToken]:
-    """Live tokens that expire within this time and have no successor yet, the soonest first."""
+    """Live tokens that expire within this time and have no successor yet, the soonest first.
+
+    One that a rotation made is left alone for half of its life, so that running this again rotates nothing again.
+    """
     now = timezone.now()
-    return list(
+    ending = (
         ApiToken.objects.live(now)
         .filter(expires_at__lte=now + within, replaced_by=None, owner__is_active=True)
         .select_related("owner")
         .order_by("expires_at", "pk")
     )
+    return [token for token in ending if token.replaces_id is None or now - token.created_at > _life(token) / 2]
+
+
+def _life(token: ApiToken) -> timedelta:
+    return token.expires_at - token.created_at

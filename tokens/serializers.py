@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from portal.rest import StrictSerializer, Text, WholeNumber
 from portal.scopes import Scope
+from tokens import rotation
 from tokens.models import ApiToken
 
 
@@ -14,15 +15,28 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
     owner = serializers.CharField(source="owner.username")
     scopes = serializers.ListField(child=serializers.CharField())
+    addresses = serializers.ListField(child=serializers.CharField(), help_text="Where it may come from; [] is all.")
+    replaces = serializers.CharField(source="replaces_id", allow_null=True, help_text="The token it was rotated from.")
+    replaced_by = serializers.SerializerMethodField(help_text="The token that was rotated from it, or null.")
     state = serializers.ChoiceField(choices=["live", "disabled", "expired", "revoked"])
 
     class Meta:
         model = ApiToken
         fields: ClassVar = [
             "id", "name", "owner", "scopes", "state", "created_at", "expires_at", "revoked_at", "revoked_by",
-            "last_used_at", "last_used_from",
+            "last_used_at", "last_used_from", "addresses", "disabled_at", "replaces", "replaced_by", "revision",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def get_replaced_by(self, token: ApiToken) -> str | None:
+        successor = getattr(token, "replaced_by", None)
+        return successor.pk if successor else None
+
+
+class RotationSerializer(StrictSerializer):
+    """How long the old secret goes on."""
+
+    overlap_hours = WholeNumber(min_value=0, max_value=rotation.LONGEST_OVERLAP_HOURS, required=False, default=24)
 
 
 class NewTokenSerializer(StrictSerializer):
@@ -31,6 +45,9 @@ class NewTokenSerializer(StrictSerializer):
     name = Text(max_length=100)
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices), min_length=1)
     days = WholeNumber(min_value=1, help_text="How long it lives, at most GATEHOUSE_TOKEN_MAX_DAYS.")
+    addresses = serializers.ListField(
+        child=Text(max_length=43), required=False, help_text="Networks it may come from, such as 10.0.0.0/8."
+    )
 
 
 class IssuedTokenSerializer(TokenSerializer):

@@ -39,6 +39,7 @@ class DeviceList(Endpoint):
     scopes: ClassVar = {"get": Scope.DEVICES_READ}
 
     @extend_schema(
+        operation_id="satellite_list_devices",
         parameters=[
             OpenApiParameter("order-by", enum=list(ORDERS), description="The order; `name-asc` unless told."),
             OpenApiParameter("limit", int, description=f"How many at most, from 1 to {MOST_DEVICES}, which is usual."),
@@ -67,7 +68,9 @@ class OneDevice(Endpoint):
 
     scopes: ClassVar = {"get": Scope.DEVICES_READ, "delete": Scope.DEVICES_DELETE}
 
-    @extend_schema(responses={200: SatelliteDeviceDetailSerializer}, examples=[DETAIL_EXAMPLE])
+    @extend_schema(
+        operation_id="satellite_device", responses={200: SatelliteDeviceDetailSerializer}, examples=[DETAIL_EXAMPLE]
+    )
     def get(self, request: Request, uuid: str) -> Response:
         """Show a device, with what it uploaded."""
         related = ("introduction", "check_in", "system_info")
@@ -91,6 +94,7 @@ class DeniedList(Endpoint):
     scopes: ClassVar = {"get": Scope.DEVICES_READ}
 
     @extend_schema(
+        operation_id="satellite_list_denied_devices",
         parameters=[
             OpenApiParameter("limit", int, description=f"How many at most, from 1 to {MOST_DENIED}, which is usual."),
             OFFSET,

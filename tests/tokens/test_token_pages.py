@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import time_machine
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -163,3 +165,139 @@ def test_the_name_of_a_token_is_text_and_never_markup(htmx: Client) -> None:
     answer = htmx.post("/portal/tokens/create/", {**WANTED, "name": "<img src=x hx-get=/ hx-trigger=load>"})
     assert "<img" not in answer.content.decode()
     assert "<img src=x" not in htmx.get("/portal/tokens/").content.decode()
+
+
+class TestRotation:
+    @pytest.fixture
+    def old(self, plain: Client) -> str:
+        """The secret of a token that may come from two networks."""
+        sent = {**WANTED, "addresses": "127.0.0.0/8, 10.0.0.0/8"}
+        return secret_in(plain.post("/portal/tokens/create/", sent))
+
+    def opens(self, secret: str) -> bool:
+        answer = APIClient(headers={"Authorization": f"Bearer {secret}"}).get("/api/v1/devices")
+        return bool(answer.status_code == 200)
+
+    def test_the_successor_is_shown_once_and_both_open_until_the_overlap_ends(self, plain: Client, old: str) -> None:
+        token = ApiToken.objects.get()
+        answer = plain.post(f"/portal/tokens/{token.pk}/rotate/", {"overlap_hours": "2"})
+        token.refresh_from_db()
+        new = secret_in(answer)
+        assert new != old
+        assert answer["Cache-Control"] == "no-store"
+        assert f"goes on until {token.expires_at:%Y-%m-%d %H:%M:%S} UTC" in text_of(answer)
+        assert f"GATEHOUSE_TOKEN={new}" in text_of(answer)
+        assert (self.opens(old), self.opens(new)) == (True, True)
+        with time_machine.travel(timezone.now() + timedelta(hours=2, minutes=1)):
+            assert (self.opens(old), self.opens(new)) == (False, True)
+        listed = plain.get("/portal/tokens/").content.decode()
+        assert new not in listed
+        assert f'replaced by <a class="id" href="#token-{token.replaced_by.pk}">' in listed
+        assert f"/{token.pk}/rotate/" not in listed
+        assert f"/{token.replaced_by.pk}/rotate/" in listed
+
+    def test_htmx_gets_the_secret_alone_in_the_place_of_the_form(self, htmx: Client, old: str) -> None:
+        answer = htmx.post(f"/portal/tokens/{ApiToken.objects.get().pk}/rotate/", {"overlap_hours": "24"})
+        assert answer.content.decode().strip().startswith('<section id="new-token"')
+        assert secret_in(answer) != old
+        assert "tokens-changed" in answer["HX-Trigger"]
+
+    def test_without_an_overlap_the_old_one_has_ended(self, plain: Client, old: str) -> None:
+        answer = plain.post(f"/portal/tokens/{ApiToken.objects.get().pk}/rotate/", {"overlap_hours": "0"})
+        assert "has ended: put the new one in place now" in text_of(answer)
+        assert not self.opens(old)
+
+    @pytest.mark.parametrize("hours", ["", "-1", "721", "a day"])
+    def test_another_overlap_is_refused_where_it_was_typed(
+        self, plain: Client, htmx: Client, old: str, hours: str
+    ) -> None:
+        token = ApiToken.objects.get()
+        page = plain.post(f"/portal/tokens/{token.pk}/rotate/", {"overlap_hours": hours})
+        answer = htmx.post(f"/portal/tokens/{token.pk}/rotate/", {"overlap_hours": hours})
+        assert (page.status_code, answer.status_code) == (400, 400)
+        assert answer["HX-Retarget"] == f"#token-{token.pk}"
+        for shown in (page, answer):
+            assert "The overlap is 0 to 720 hours." in text_of(shown)
+            assert f'id="rotate-{token.pk}" open' in shown.content.decode()
+        assert ApiToken.objects.count() == 1
+
+    def test_ten_minutes_after_the_login_it_needs_the_password(self, plain: Client, htmx: Client, old: str) -> None:
+        token = ApiToken.objects.get()
+        to, sent = f"/portal/tokens/{token.pk}/rotate/", {"overlap_hours": "24"}
+        assert f'id="password-{token.pk}"' not in plain.get("/portal/tokens/").content.decode()
+        with time_machine.travel(timezone.now() + timedelta(minutes=11), tick=True):
+            assert f'id="password-{token.pk}"' in plain.get("/portal/tokens/").content.decode()
+            for client in (plain, htmx):
+                assert "Type your password to confirm this." in text_of(client.post(to, sent))
+            assert plain.post(to, {**sent, "password": "wrong"}).status_code == 403
+            assert ApiToken.objects.count() == 1
+            assert secret_in(plain.post(to, {**sent, "password": PASSWORD}))
+
+    def test_a_token_is_rotated_once(self, htmx: Client, old: str) -> None:
+        to = f"/portal/tokens/{ApiToken.objects.get().pk}/rotate/"
+        htmx.post(to, {"overlap_hours": "24"})
+        again = htmx.post(to, {"overlap_hours": "24"})
+        assert (again.status_code, again["HX-Retarget"]) == (409, "#notices")
+        assert ApiToken.objects.count() == 2
+
+
+class TestDisabling:
+    def test_a_disabled_token_opens_nothing_until_it_is_enabled(self, htmx: Client) -> None:
+        secret = secret_in(htmx.post("/portal/tokens/create/", WANTED))
+        token = ApiToken.objects.get()
+        asking = APIClient(headers={"Authorization": f"Bearer {secret}"})
+        answer = htmx.post(f"/portal/tokens/{token.pk}/disable/", {"reason": "the report is paused"})
+        assert answer.content.decode().strip().startswith(f'<tr id="token-{token.pk}" class="one disabled"')
+        assert "Enable" in text_of(answer)
+        assert "Rotate" not in text_of(answer)
+        assert asking.get("/api/v1/devices").status_code == 401
+        answer = htmx.post(f"/portal/tokens/{token.pk}/enable/")
+        assert answer.content.decode().strip().startswith(f'<tr id="token-{token.pk}" class="one live"')
+        assert asking.get("/api/v1/devices").status_code == 200
+        history = AuditEvent.objects.filter(subject_id=token.pk).order_by("number").values_list("verb", "reason")
+        assert list(history)[1:] == [("token.disabled", "the report is paused"), ("token.enabled", "")]
+
+    @pytest.mark.parametrize("verb", ["disable", "enable"])
+    def test_without_htmx_it_goes_back_to_the_list(self, plain: Client, verb: str) -> None:
+        plain.post("/portal/tokens/create/", WANTED)
+        answer = plain.post(f"/portal/tokens/{ApiToken.objects.get().pk}/{verb}/", {"reason": "paused"})
+        assert (answer.status_code, answer["Location"]) == (302, "/portal/tokens/")
+
+    @pytest.mark.parametrize("verb", ["disable", "enable", "rotate", "revoke"])
+    def test_the_token_of_another_is_not_changed_here(
+        self, plain: Client, log_in: Callable[..., Client], make_person: Callable[..., User], verb: str
+    ) -> None:
+        plain.post("/portal/tokens/create/", WANTED)
+        token = ApiToken.objects.get()
+        other = log_in(make_person("eve", "administrator"))
+        assert other.post(f"/portal/tokens/{token.pk}/{verb}/", {"overlap_hours": "0"}).status_code == 404
+        assert ApiToken.objects.get().revision == token.revision
+
+    @pytest.mark.parametrize("verb", ["disable", "enable"])
+    def test_a_revoked_token_stays_revoked(self, htmx: Client, verb: str) -> None:
+        htmx.post("/portal/tokens/create/", WANTED)
+        token = ApiToken.objects.get()
+        htmx.post(f"/portal/tokens/{token.pk}/revoke/")
+        answer = htmx.post(f"/portal/tokens/{token.pk}/{verb}/")
+        assert answer.status_code == 409
+        assert "was revoked by ada" in text_of(answer)
+
+    def test_a_reason_that_is_too_long_changes_nothing(self, plain: Client) -> None:
+        plain.post("/portal/tokens/create/", WANTED)
+        token = ApiToken.objects.get()
+        assert plain.post(f"/portal/tokens/{token.pk}/disable/", {"reason": "x" * 501}).status_code == 400
+        assert ApiToken.objects.get().disabled_at is None
+
+
+def test_a_token_says_where_it_may_come_from_and_the_list_costs_the_same_for_one_as_for_many(
+    plain: Client, django_assert_num_queries: Any
+) -> None:
+    plain.post("/portal/tokens/create/", WANTED)
+    assert "may come from anywhere" in text_of(plain.get("/portal/tokens/"))
+    with CaptureQueriesContext(connection) as one:
+        plain.get("/portal/tokens/")
+    for number in range(4):
+        plain.post("/portal/tokens/create/", {**WANTED, "name": f"no {number}", "addresses": "10.0.0.0/8 192.0.2.7"})
+        plain.post(f"/portal/tokens/{ApiToken.objects.latest('created_at').pk}/rotate/", {"overlap_hours": "1"})
+    with django_assert_num_queries(len(one)):
+        assert "may come from 10.0.0.0/8 192.0.2.7/32" in text_of(plain.get("/portal/tokens/"))

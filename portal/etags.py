@@ -1,0 +1,40 @@
+"""Objects have an `ETag`; a change with `If-Match` happens only to what the caller has seen (RFC 9110)."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from portal.refusal import Refusal
+
+
+class Changed(Refusal):
+    """The object is another than the caller has seen."""
+
+    status, code = 412, "precondition_failed"
+
+    def __init__(self) -> None:
+        super().__init__("It has changed since you read it; read it again, then decide anew.")
+
+
+def of(revision: int) -> str:
+    """The ETag of a revision."""
+    return f'"{revision}"'
+
+
+def seen(request: Request, revision: int) -> int | None:
+    """The revision that `If-Match` names, if the caller sent one; refused if the object is at another."""
+    sent = request.headers.get("If-Match")
+    if sent is None or sent.strip() == "*":
+        return None
+    if of(revision) not in [tag.strip().removeprefix("W/") for tag in sent.split(",")]:
+        raise Changed
+    return revision
+
+
+def answer(request: Request, data: Any, revision: int) -> Response:
+    """The object with its ETag; 304 without it if the caller holds it already."""
+    tag = of(revision)
+    if request.method in ("GET", "HEAD") and request.headers.get("If-None-Match", "").strip() == tag:
+        return Response(status=304, headers={"ETag": tag})
+    return Response(data, headers={"ETag": tag})
