@@ -194,5 +194,5 @@ class TestDatabase:
     @pytest.mark.parametrize("path", ["/data/gatehouse.sqlite3", "/data #1/50%/was?/gatehouse.sqlite3"])
     def test_without_a_url_it_is_a_file_in_the_data_folder_wherever_that_is(self, path: str) -> None:
         read = environment.database("THING", Path(path))
-        assert read["ENGINE"] == "django.db.backends.sqlite3"
+        assert read["ENGINE"] == "portal.sqlite"
         assert read["NAME"] == Path(path)

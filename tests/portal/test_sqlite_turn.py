@@ -1,0 +1,57 @@
+"""Writers on SQLite take turns: nobody waits for long, and a transaction that fails passes the turn on."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from portal.models import Outbox, Tenant
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _only_sqlite() -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has locks of its own.")
+
+
+def test_eight_writers_lose_nothing_and_none_waits_long() -> None:
+    def write(number: int) -> float:
+        longest = 0.0
+        try:
+            for turn in range(20):
+                began = time.monotonic()
+                with transaction.atomic():
+                    Outbox.objects.create(topic=f"writer {number}", body={"turn": turn})
+                    time.sleep(0.002)
+                longest = max(longest, time.monotonic() - began)
+        finally:
+            connection.close()
+        return longest
+
+    with ThreadPoolExecutor(8) as pool:
+        waits = list(pool.map(write, range(8)))
+    assert Outbox.objects.count() == 160
+    assert max(waits) < 5  # SQLite alone lets some wait until they give up after 20 s.
+
+
+@pytest.mark.parametrize("end", [lambda: 1 / 0, lambda: Tenant.objects.create(name="main")])
+def test_a_transaction_that_fails_lets_the_next_one_in(end: Callable[[], object]) -> None:
+    with pytest.raises((ZeroDivisionError, IntegrityError)), transaction.atomic():
+        Outbox.objects.create(topic="lost", body={})
+        end()
+
+    def write() -> None:
+        try:
+            Outbox.objects.create(topic="kept", body={})
+            with transaction.atomic():
+                Outbox.objects.create(topic="kept", body={})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(write).result(timeout=5)
+    assert list(Outbox.objects.values_list("topic", flat=True)) == ["kept", "kept"]
