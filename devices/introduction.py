@@ -16,6 +16,7 @@ from portal.actor import Actor
 from portal.refusal import Refusal
 
 MOST_WAITING = 50_000
+ATTEMPTS = 10
 
 
 class TooManyWaiting(Refusal):
@@ -26,6 +27,13 @@ class TooManyWaiting(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Too many devices are waiting for a decision; ask again in five minutes.")
+
+
+class Contended(Refusal):
+    """Others kept changing the same record; a client that tries again will be served."""
+
+    status, code = 503, "device_contended"
+    retry_after = 1
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,12 @@ def introduce(identity: Identity, key: Key, *, address: str) -> Outcome:
     An unknown one is created, a preauthorized one accepted, another key opens a key change request. A device that
     repeats itself creates nothing; that it was seen is noted at most once a minute. Of a denied one nothing is stored.
     """
-    while True:
+    for _ in range(ATTEMPTS):
         try:
             return _judge(identity, key, address)
         except (IntegrityError, Device.DoesNotExist):
-            continue  # The record was created, or purged, by somebody else in this moment; look again.
+            pass  # The record was created, or purged, by somebody else in this moment; look again.
+    raise Contended(f"The record of {identity.digest} is being changed by others; ask again.")
 
 
 def speaker(identity: Identity, key: Key) -> Device | None:

@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from devices import admission
 from devices.models import Device, Inventory
-from portal.refusal import Invalid
+from portal.refusal import Invalid, Refusal
 
 Attributes = Mapping[str, object]
 
 MOST_ATTRIBUTES = 1000
 MOST_BYTES = 1_000_000
+
+
+class NotAdmitted(Refusal):
+    """What the device was granted has ended meanwhile."""
+
+    code = "device_not_admitted"
 
 
 def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -> None:
@@ -25,7 +30,7 @@ def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -
         # Locked, so that nothing is stored again behind a denial that has just destroyed it.
         locked = Device.objects.select_for_update().filter(pk=device.pk).first()
         if locked is None or not locked.is_admitted:
-            raise admission.Denied(device)
+            raise NotAdmitted(f"{device} is not accepted, so it stores nothing here.")
         inventory, _ = Inventory.objects.select_for_update().get_or_create(device=device)
         merged = dict(attributes) if replace else {**inventory.attributes, **attributes}
         if len(merged) > MOST_ATTRIBUTES:

@@ -27,12 +27,13 @@ def submit(device_id: str, identity: Identity, key: str, *, by: Actor) -> Device
     `key` may be any text but a private key.
     """
     _judge(key)
-    while True:
-        try:
-            with transaction.atomic():
-                return _submit(device_id, identity, key, by)
-        except IntegrityError:
-            continue  # Somebody else created or changed it in this moment; now it is there to be replaced.
+    try:
+        with transaction.atomic():
+            return _submit(device_id, identity, key, by)
+    except IntegrityError:
+        # Somebody else created it in this moment; now it is there to be replaced.
+        with transaction.atomic():
+            return _submit(device_id, identity, key, by)
 
 
 def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:

@@ -10,7 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from devices import admission, identity, introduction, keys, records
+from devices import identity, introduction, keys, records
 from devices.models import Device
 from gateway.dialects import client_certificate
 from gateway.dialects.mender import BadRequest, MenderEndpoint, members
@@ -102,7 +102,7 @@ class InventoryCall(DeviceCall):
             records.report_inventory(device, attributes(self.raw), replace=replace)
         except Invalid as invalid:
             _not_decoded(str(invalid))
-        except admission.Denied as ended:
+        except records.NotAdmitted as ended:
             raise Unauthorized from ended
         return Response()  # 200: a 204 is an error to the client.
 
