@@ -57,7 +57,10 @@ class AuditEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["subject_kind", "subject_id", "-number"], name="audit_of_subject"),
             models.Index(fields=["at"], name="audit_by_time"),
-            models.Index(fields=["verb"], name="audit_by_verb"),
+            models.Index(fields=["verb", "-number"], name="audit_by_verb"),
+            models.Index(fields=["actor", "-number"], name="audit_by_actor"),
+            models.Index(fields=["request_id"], name="audit_by_request"),
+            models.Index(fields=["subject_id", "-number"], name="audit_by_subject_id"),
         ]
 
     def __str__(self) -> str:

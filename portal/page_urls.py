@@ -1,11 +1,11 @@
 """Where the frame's own pages and documents are."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from portal import health, login, overview
+from portal import account, audit_pages, health, login, overview
 from portal.help import help_page
 
 urlpatterns = [
@@ -13,6 +13,12 @@ urlpatterns = [
     path("portal/", overview.overview, name="overview"),
     path("portal/login/", login.log_in, name="login"),
     path("portal/logout/", login.log_out, name="logout"),
+    path("portal/account/", account.index, name="account"),
+    path("portal/account/password/", account.change_password, name="change_password"),
+    re_path(r"^portal/account/sessions/(?P<handle>[0-9a-f]{24})/end/$", account.end_session, name="end_session"),
+    path("portal/audit/", audit_pages.index, name="audit"),
+    path("portal/audit/audit.csv", audit_pages.export_csv, name="audit_csv"),
+    path("portal/audit/audit.jsonl", audit_pages.export_json_lines, name="audit_json_lines"),
     path("portal/help/", help_page, name="help"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -1,13 +1,14 @@
-"""People: who may log in, with which role. The first administrator is made at first start."""
+"""People: who may log in, with which role and which password. The first administrator is made at first start."""
 
 import secrets
 import string
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from portal import audit, environment, text
+from portal import audit, environment, sessions, text
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Invalid, Refusal
@@ -29,10 +30,7 @@ def create(name: str, password: str, role: Role, *, by: Actor) -> User:
         User._meta.get_field("username").run_validators(name)
     except ValidationError as unfit:
         raise Invalid("name", " ".join(unfit.messages)) from unfit
-    try:
-        validate_password(password, user)
-    except ValidationError as weak:
-        raise Invalid("password", " ".join(weak.messages)) from weak
+    _refuse_weak(password, user)
     user.set_password(password)
     try:
         with transaction.atomic():
@@ -43,6 +41,24 @@ def create(name: str, password: str, role: Role, *, by: Actor) -> User:
     except IntegrityError as taken:
         raise NameTaken(f"There is a person named {name} already; choose another name.") from taken
     return user
+
+
+def change_password(user: User, password: str, *, by: Actor, session: str | None = None) -> None:
+    """Give a person another password; every session of theirs ends, except the one with the key `session`.
+
+    A weak password and the present one are refused. Who calls this has seen the present password.
+    """
+    _refuse_weak(password, user)
+    if user.check_password(password):
+        raise Invalid("password", "This is your present password; choose another.")
+    # What takes long comes before the transaction, in which others wait for this one. A session that begins meanwhile
+    # ends all the same: it was made with the old password, and each request compares.
+    hashed, others = make_password(password), [other.key for other in sessions.lasting(user) if other.key != session]
+    with transaction.atomic():
+        ended = sessions.forget(others)
+        user.password = hashed
+        user.save(update_fields=["password"])
+        audit.record(by, "person.password_changed", ("person", user.username), after={"sessions_ended": ended})
 
 
 def first_administrator() -> tuple[str, str] | None:
@@ -59,6 +75,13 @@ def first_administrator() -> tuple[str, str] | None:
     except NameTaken:
         return None  # Another replica was first.
     return FIRST_NAME, "" if given else password
+
+
+def _refuse_weak(password: str, user: User) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as weak:
+        raise Invalid("password", " ".join(weak.messages)) from weak
 
 
 def generate_password() -> str:

@@ -1,14 +1,21 @@
-"""Sessions of people: how long they last, and whether the password is fresh enough for what is grave."""
+"""Sessions of people: whose they are, how long they last, and whether the password is fresh enough for grave things."""
 
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib.auth import authenticate, login
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, authenticate, login, update_session_auth_hash
+from django.contrib.sessions.models import Session
+from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 
-from portal import throttle
+from portal import audit, sealing, throttle
+from portal.actor import Actor
 from portal.models import User
-from portal.refusal import Refusal
+from portal.refusal import NotFound, Refusal
 from portal.text import hidden_character
 
 IDLE = 30 * 60
@@ -16,6 +23,25 @@ ABSOLUTE = 12 * 3600
 FRESH = 10 * 60
 NOTED_EVERY = 60
 POLL_HEADER = "X-Gatehouse-Poll"
+# A session does not say whose it is until it is decoded, so looking for those of a person is bounded.
+MOST_LOOKED_AT = 2000
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """A session that lasts. `handle` names it on a page, where its key, as good as a password, never stands."""
+
+    key: str
+    handle: str
+    began: datetime
+    seen: datetime
+    address: str
+
+
+class Ended(NotFound):
+    """The person has no such session, or has it no longer."""
+
+    code = "session_not_found"
 
 
 class WrongPassword(Refusal):
@@ -34,14 +60,15 @@ def begin(request: HttpRequest, name: str, password: str) -> User:
         raise WrongPassword
     login(request, user)
     now = int(time.time())
-    request.session.update({"began": now, "seen": now, "password_at": now})
+    came_from = request.META.get("REMOTE_ADDR", "")
+    request.session.update({"began": now, "seen": now, "password_at": now, "address": came_from})
     return user
 
 
 def goes_on(request: HttpRequest) -> bool:
     """Whether the session has been neither idle for 30 minutes nor lasted 12 hours. Polling pages are not activity."""
     now, session = int(time.time()), request.session
-    if now - session.get("began", 0) > ABSOLUTE or now - session.get("seen", 0) > IDLE:
+    if not _lasts(session, now):
         return False
     if now - session["seen"] >= NOTED_EVERY and POLL_HEADER not in request.headers:
         session["seen"] = now
@@ -56,12 +83,65 @@ def is_fresh(request: HttpRequest) -> bool:
 
 def confirm(request: HttpRequest, password: str) -> None:
     """Make the session fresh, or refuse; needed before a token is created and the like."""
-    if is_fresh(request):
-        return
+    if not is_fresh(request):
+        prove(request, password)
+
+
+def prove(request: HttpRequest, password: str) -> None:
+    """Refuse unless this is the person's password, however lately they gave it. Wrong tries make them wait."""
     user: Any = request.user
     if not password or _checked(request, user.username, password) is None:
         raise WrongPassword("Type your own password to confirm this; it was not right.")
     request.session["password_at"] = int(time.time())
+
+
+def renew(request: HttpRequest) -> None:
+    """Go on under a new id with a password just changed, which has ended every other session of the person."""
+    update_session_auth_hash(request, request.user)  # type: ignore[arg-type]
+
+
+def lasting(person: User) -> list[Lasting]:
+    """The person's sessions that last, the latest seen first, among the 2000 of anybody that end last."""
+    now = timezone.now()
+    stored = Session.objects.filter(expire_date__gt=now).order_by("-expire_date")[:MOST_LOOKED_AT]
+    own = [(session.session_key, facts) for session in stored if _is_of(person, facts := session.get_decoded())]
+    found = [_told(key, facts) for key, facts in own if _lasts(facts, int(now.timestamp()))]
+    return sorted(found, key=lambda session: session.seen, reverse=True)
+
+
+def end(person: User, handle: str, *, by: Actor) -> None:
+    """End one session of the person; its browser comes to the login with its next request."""
+    keys = [session.key for session in lasting(person) if constant_time_compare(session.handle, handle)]
+    with transaction.atomic():
+        if not forget(keys):
+            raise Ended("This session has ended already; the list shows those that last.")
+        audit.record(by, "person.session_ended", ("person", person.username))
+
+
+def forget(keys: list[str]) -> int:
+    """End the sessions with these keys and return how many there still were. Who calls this records it."""
+    ended, _ = Session.objects.filter(pk__in=keys).delete()
+    return ended
+
+
+def handle(key: str | None) -> str:
+    """The name of a session on a page, from which its key cannot be had."""
+    return sealing.mac("session", (key or "").encode())[:24]
+
+
+def _lasts(facts: Any, now: int) -> bool:
+    return bool(now - facts.get("began", 0) <= ABSOLUTE and now - facts.get("seen", 0) <= IDLE)
+
+
+def _is_of(person: User, facts: dict[str, Any]) -> bool:
+    return facts.get(SESSION_KEY) == str(person.pk) and constant_time_compare(
+        facts.get(HASH_SESSION_KEY, ""), person.get_session_auth_hash()
+    )
+
+
+def _told(key: str, facts: dict[str, Any]) -> Lasting:
+    began, seen = (datetime.fromtimestamp(facts[name], UTC) for name in ("began", "seen"))
+    return Lasting(key, handle(key), began, seen, facts.get("address", ""))
 
 
 def _checked(request: HttpRequest, name: str, password: str) -> User | None:

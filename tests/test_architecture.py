@@ -14,8 +14,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gateway": {"portal", "devices", "tokens"},
 }
 FACES = {
-    "authentication.py", "control_plane.py", "forms.py", "login.py", "overview.py", "pages.py", "rest.py",
-    "serializers.py",
+    "account.py", "audit_pages.py", "authentication.py", "control_plane.py", "forms.py", "login.py", "overview.py",
+    "pages.py", "rest.py", "serializers.py",
 }  # fmt: skip
 FACE_FOLDERS = {"commands", "dialects"}
 WRITES = {

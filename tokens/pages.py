@@ -99,9 +99,7 @@ def _show(request: PageRequest, token: ApiToken) -> HttpResponse:
     return fragment(request, "tokens/_token.html", context, otherwise=LIST)
 
 
-def _shown_once(
-    request: PageRequest, token: ApiToken, shown: str, *, replaced: ApiToken | None = None
-) -> HttpResponse:
+def _shown_once(request: PageRequest, token: ApiToken, shown: str, *, replaced: ApiToken | None = None) -> HttpResponse:
     """The secret of a new token, with the token whose place it takes."""
     path = _first_call(token)
     context = {"token": token, "secret": shown, "replaced": replaced, "url": settings.PUBLIC_URL, "path": path}

@@ -24,9 +24,12 @@ PAGES = [
     "/portal/tokens/",
     "/portal/audit/",
     "/portal/audit/?verify=1",
+    "/portal/account/",
 ]
 OWN_POSTS = [
     "/portal/logout/",
+    "/portal/account/password/",
+    "/portal/account/sessions/0123456789abcdef01234567/end/",
 ]
 POSTS = [
     *OWN_POSTS,

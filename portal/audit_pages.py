@@ -1,0 +1,44 @@
+"""The page about the audit trail: who changed what, whether the chain holds, and the rows as a file."""
+
+from collections.abc import Iterator
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from portal import audit, audit_export, audit_listing
+from portal.access import requires
+from portal.pages import PageRequest
+from portal.scopes import Scope
+
+
+@require_safe
+@requires(Scope.AUDIT_READ)
+def index(request: PageRequest) -> HttpResponse:
+    """The list; with `verify=1` also whether the chain holds, which is all that htmx then gets."""
+    verdict = audit.verify() if request.GET.get("verify") == "1" else None
+    if verdict and request.htmx:
+        return render(request, "portal/_chain.html", {"verdict": verdict})
+    page = audit_listing.read(request.GET)
+    return render(request, "portal/audit.html", {"page": page, "query": urlencode(page.wanted), "verdict": verdict})
+
+
+@require_safe
+@requires(Scope.AUDIT_READ)  # type: ignore[arg-type]  # An answer that streams is no HttpResponse.
+def export_csv(request: PageRequest) -> StreamingHttpResponse:
+    wanted = audit_listing.wanted_in(request.GET)
+    return _file(audit_export.as_csv(audit_listing.walk(wanted)), "text/csv; charset=utf-8", "gatehouse-audit.csv")
+
+
+@require_safe
+@requires(Scope.AUDIT_READ)  # type: ignore[arg-type]  # An answer that streams is no HttpResponse.
+def export_json_lines(request: PageRequest) -> StreamingHttpResponse:
+    wanted = audit_listing.wanted_in(request.GET)
+    return _file(audit_export.as_json_lines(audit_listing.walk(wanted)), "application/jsonl", "gatehouse-audit.jsonl")
+
+
+def _file(lines: Iterator[str], kind: str, name: str) -> StreamingHttpResponse:
+    answer = StreamingHttpResponse(lines, content_type=kind)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
