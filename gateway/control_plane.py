@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from gateway import discovery, nodes, trial
+from gateway.models import NodeKind
 from portal import errors
 from portal.failures import Unavailable, is_outage
 from portal.refusal import Refusal
@@ -39,7 +40,8 @@ def _answer(request: HttpRequest, kind: str) -> HttpResponse:
     node = nodes.known(request.headers.get("Authorization", ""))
     asked = _asked(request.body)
     nodes.speaks_as(node, _at(asked, "node", "id"))
-    names = [str(name) for name in _at(asked, "resource_names") or []]
+    asked_names = _at(asked, "resource_names")
+    names = [str(name) for name in asked_names] if isinstance(asked_names, list) else []
     offer = discovery.offer(kind, names)
     poll = nodes.Poll(
         discovery.subscription(kind, names),
@@ -47,7 +49,13 @@ def _answer(request: HttpRequest, kind: str) -> HttpResponse:
         envoy_version=_envoy_version(asked),
         address=request.META.get("REMOTE_ADDR", ""),
     )
-    version = nodes.judge(node, poll, offer.content, lambda: trial.reason(kind))
+    version = nodes.judge(
+        node,
+        poll,
+        offer.content,
+        objected=lambda since: trial.objection(kind, since) if node.kind == NodeKind.LOCAL else None,
+        why=lambda: trial.reason(kind),
+    )
     if version is None:
         return HttpResponse(status=304)
     return HttpResponse(offer.answer(version), content_type="application/json")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -79,11 +79,20 @@ def version(node: GatewayNode, subscription: str, content: str) -> str:
     return f"{content}.{node.refused.get(subscription, {}).get('times', 0)}"
 
 
-def judge(node: GatewayNode, poll: Poll, content: str, why: Callable[[], str | None]) -> str | None:
+def judge(
+    node: GatewayNode,
+    poll: Poll,
+    content: str,
+    *,
+    objected: Callable[[datetime], str | None],
+    why: Callable[[], str | None],
+) -> str | None:
     """The version to send with the content now, or None if the node shall keep what it holds.
 
-    What the node holds is accepted; what it was offered three times without taking it is refused, with the reason that
-    `why` finds, and is not offered again until the content is another.
+    What the node holds is accepted. Refused is what it `objected` to since the offer, as far as we hear it, or what it
+    was offered three times without taking it, for the reason that `why` finds; that is not offered again until the
+    content is another. The objection is asked first: of a secret that it has refused once, Envoy takes the second offer
+    for no change and says that it holds it.
     """
     told = version(node, poll.subscription, content)
     refused = node.refused.get(poll.subscription)
@@ -100,6 +109,9 @@ def judge(node: GatewayNode, poll: Poll, content: str, why: Callable[[], str | N
     # A node that has just started holds nothing, so it has refused nothing yet.
     same = offer.get("version") == told and offer.get("held") == poll.held
     times = offer["times"] + 1 if same else 1
+    if same and poll.held and (objection := objected(datetime.fromisoformat(offer["at"]))):
+        _refuse(node, poll, content, told, objection)
+        return None
     if times > OFFERS and poll.held:
         _refuse(node, poll, content, told, why() or NO_REASON)
         return None
@@ -132,7 +144,7 @@ def _note(node: GatewayNode, poll: Poll, **facts: dict[str, Any]) -> None:
     with transaction.atomic():
         fresh = GatewayNode.objects.select_for_update().get(pk=node.pk)
         for name, fact in facts.items():
-            getattr(fresh, name)[poll.subscription] = {**fact, "at": now.isoformat(timespec="seconds")}
+            getattr(fresh, name)[poll.subscription] = {**fact, "at": now.isoformat()}
         fresh.envoy_version, fresh.address, fresh.last_seen = poll.envoy_version, poll.address, now
         fresh.save(update_fields=[*facts, "envoy_version", "address", "last_seen"])
 

@@ -125,12 +125,13 @@ def orders() -> dict[str, Any]:
         "-P", "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws",
         "--uds", str(run_folder.PORTAL_SOCKET), "--uds-permissions", "600",
         "--workers", str(settings.WEB_WORKERS), "--blocking-threads", "4", "--runtime-mode", "st",
-        "--respawn-failed-workers", "--respawn-interval", "0.3", "--workers-kill-timeout", "4",
+        "--respawn-failed-workers", "--respawn-interval", "0.3", "--workers-kill-timeout", "2",
         "--log-level", "warning", "gateway.portal_app:application",
     )  # fmt: skip
     envoy = [
         str(trial.binary()), "-c", str(run_folder.BOOTSTRAP), "--concurrency", "2", "--disable-hot-restart",
-        "--log-level", "warning", "--drain-time-s", "1", "--drain-strategy", "immediate",
+        "--log-level", "warning", "--component-log-level", "misc:error",  # Those only warn of young fields.
+        "--drain-time-s", "1", "--drain-strategy", "immediate",
     ]  # fmt: skip
     if settings.LOG_FORMAT == "text":
         envoy += ["--log-format", "%Y-%m-%dT%T.%eZ %l envoy.%n %v"]
@@ -140,7 +141,7 @@ def orders() -> dict[str, Any]:
         "envoy": envoy,
         "portal_socket": str(run_folder.PORTAL_SOCKET),
         "admin_socket": str(run_folder.ADMIN_SOCKET),
-        "objection": str(run_folder.OBJECTION),
+        "objections": str(run_folder.objection("")),
         "ready_at": f"127.0.0.1:{settings.HTTP_PORT}",
         "json_logs": settings.LOG_FORMAT == "json",
         "announcement": (

@@ -13,11 +13,14 @@ NODE_TOKEN = FOLDER / "node-token.json"
 DOOR_CHAIN = FOLDER / "door.pem"
 ORDERS = FOLDER / "serve.json"
 LOCK = FOLDER / "serve.lock"
-# What the local Envoy last said against something it was offered.
-OBJECTION = FOLDER / "envoy-objection"
 
 # The kernel keeps the path of a unix socket in 108 bytes, the last of them NUL.
 LONGEST_SOCKET_PATH = 107
+
+
+def objection(kind: str) -> Path:
+    """Where the supervisor notes what the local Envoy last said against a type that it was offered."""
+    return FOLDER / f"envoy-objection.{kind}"
 
 
 def write(path: Path, text: str, *, mode: int = 0o600) -> None:

@@ -4,8 +4,10 @@ It imports nothing but the standard library, so it takes a few megabytes: `serve
 then becomes this by exec, under the same process id.
 """
 
+import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import socket
@@ -13,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from gateway import narration, plain_http
 from gateway.children import Child
@@ -23,7 +25,7 @@ DRAINED_WITHIN = 2.0
 GIVEN_UP_AFTER = 5
 TURN = 0.2
 # What Envoy writes when it does not take something it was offered.
-OBJECTIONS = (b"rejected", b"Error adding/updating")
+OBJECTION = re.compile(rb"/v3/discovery:([a-z_]+) rejected: (.*)")
 ACTIVE = "/stats?filter=downstream_rq_active"
 
 
@@ -35,7 +37,7 @@ class Supervisor:
         self.ready_at: str = orders["ready_at"]
         self.announcement: str = orders["announcement"]
         self.portal_socket, self.admin_socket = Path(orders["portal_socket"]), Path(orders["admin_socket"])
-        self.objection = Path(orders["objection"])
+        self.objections: str = orders["objections"]
         inherited = {name: text for name, text in os.environ.items() if name != "GATEHOUSE_ADMIN_PASSWORD"}
         self.portal = Child("portal", orders["portal"], inherited, socket=self.portal_socket)
         self.worker = Child("worker", orders["worker"], inherited)
@@ -124,17 +126,24 @@ class Supervisor:
         *lines, self.envoy_said = (self.envoy_said + heard).split(b"\n")
         self.envoy_said = self.envoy_said[-65536:]
         for line in lines:
-            if any(word in line for word in OBJECTIONS):
-                self.objection.write_bytes(line[:4096])
+            if objection := OBJECTION.search(line):
+                Path(self.objections + objection[1].decode()).write_bytes(objection[2][:4096])
+
+    def _stop_hearing(self, pipe: IO[bytes]) -> None:
+        """What an Envoy wrote last, if that has not been heard yet."""
+        with contextlib.suppress(BlockingIOError):
+            while pipe.fileno() in self.selector.get_map():
+                self._hear(pipe.fileno())
+        if pipe.fileno() in self.selector.get_map():
+            self.selector.unregister(pipe)
+        pipe.close()
 
     def _look_after(self) -> None:
         for child in self.children:
             piped = child.process.stderr if child.process else None
             if (code := child.died()) is not None:
-                if piped and piped in (key.fileobj for key in list(self.selector.get_map().values())):
-                    self._hear(piped.fileno())
-                    if piped in (key.fileobj for key in list(self.selector.get_map().values())):
-                        self.selector.unregister(piped)
+                if piped:
+                    self._stop_hearing(piped)
                 self.narrator.warn(f"The {child.name} ended with {code} and is started again.")
             elif child.process is None and child.started_at and time.monotonic() >= child.due_at:
                 self._start(child)

@@ -1,11 +1,10 @@
 """Which Envoy is run, and what it says to a configuration when it is only asked."""
 
 import socket
-from datetime import timedelta
+from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from time import time
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -15,8 +14,6 @@ from django.utils import timezone
 from gateway import certificates, discovery, run_folder
 from gateway.envoy import listeners, validate
 from gateway.envoy.plan import Pair
-
-FRESH = timedelta(seconds=30).total_seconds()
 
 
 def binary() -> Path:
@@ -28,16 +25,18 @@ def binary() -> Path:
     return folder / "_bin" / "envoy"
 
 
-def reason(kind: str) -> str | None:
-    """Why the local Envoy refused what it was offered last: its own words, else those of the same Envoy asked again."""
-    objection = run_folder.OBJECTION
+def objection(kind: str, since: datetime) -> str | None:
+    """What the local Envoy said against what it was offered of a type; None if it said nothing since then."""
+    path = run_folder.objection(kind)
     try:
-        if time() - objection.stat().st_mtime < FRESH and discovery.TYPES[kind].rpartition(".")[0] in (
-            text := objection.read_text(errors="replace")
-        ):
-            return validate.plainly(text)
+        said_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return validate.plainly(path.read_text(errors="replace")) if said_at >= since else None
     except OSError:
-        pass  # It said nothing yet.
+        return None  # It never said anything.
+
+
+def reason(kind: str) -> str | None:
+    """Why Envoy would refuse what is offered of a type now, by asking another one; None where it would not."""
     return reason_against_all() if kind in ("listeners", "clusters", "routes") else None
 
 

@@ -45,8 +45,12 @@ def bootstrap(
     return config
 
 
-# The default program size refuses a counted expression such as `{1,128}`.
-RUNTIME = {"re2.max_program_size.error_level": 2000}
+RUNTIME: dict[str, Any] = {
+    # The default program size refuses a counted expression such as `{1,128}`.
+    "re2.max_program_size.error_level": 2000,
+    # Copies of a header are judged as one text, joined by commas; one by one, two good ones would pass for one.
+    "envoy.reloadable_features.match_headers_individually": False,
+}
 OVERLOAD: dict[str, Any] = {
     "resource_monitors": [
         {

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.envoy.routes import IDS, header
+from gateway.envoy.routes import IDS, NOT_FOUND, PATH_REFUSED, UNCORRELATED, header
 from gateway.envoy.sources import typed
 
 MENDER = ("/api/management/", "/api/devices/")
+AGAIN = "try again in a few seconds."
 MENDER_ID = "%REQ(X-MEN-REQUESTID?X-REQUEST-ID):128%"
 
 
@@ -24,51 +25,33 @@ class Reply:
     retry_after: int = 0
 
 
+UNREACHED = ("UF", "UC", "UR", "UH", "NC", "LH")
 REPLIES = (
-    Reply(
-        "path_refused",
-        "This path can be read in two ways; send it plainly.",
-        "d == 'path_normalization_failed'",
-        status=400,
-    ),
+    Reply("path_refused", PATH_REFUSED, "d == 'path_normalization_failed'", status=400),
     Reply("upgrade_not_served", "No upgrade of the connection is served here.", "d == 'upgrade_failed'", status=400),
-    Reply(
-        "portal_unavailable",
-        "The portal does not answer; try again in a few seconds.",
-        flags=("UF", "UC", "UR", "UH", "NC", "LH"),
-        status=503,
-        retry_after=2,
-    ),
-    Reply(
-        "service_busy",
-        "Too many requests are under way; try again in a few seconds.",
-        flags=("UO",),
-        status=503,
-        retry_after=2,
-    ),
+    Reply("portal_unavailable", "The portal does not answer; " + AGAIN, flags=UNREACHED, status=503, retry_after=2),
+    Reply("service_busy", "Too many requests are under way; " + AGAIN, flags=("UO",), status=503, retry_after=2),
     Reply(
         "service_timeout", "No answer came in time; what was asked may still have been done.", flags=("UT",), status=504
     ),
     Reply("headers_too_large", "The headers are over 60 KiB or more than 100; send fewer.", status_is=431),
     Reply("body_too_large", "The body is larger than this path takes; send less.", status_is=413),
-    Reply(
-        "request_too_slow",
-        "The request did not arrive in time: its headers within 10 s, all of it within 60 s.",
-        status_is=408,
-    ),
+    Reply("request_too_slow", "The request was too slow: headers take 10 s at most, all of it 60 s.", status_is=408),
     Reply("upgrade_required", "HTTP/1.0 is not served here; use HTTP/1.1 or HTTP/2.", status_is=426),
-    Reply("route_not_found", "Nothing is served at this path; check its spelling and its case.", status_is=404),
+    Reply("route_not_found", NOT_FOUND, status_is=404),
     Reply("bad_request", "The request cannot be read; check its framing and its header names.", status_is=400),
-    Reply(
-        "service_unavailable", "This cannot be served now; try again in a few seconds.", status_is=503, retry_after=2
-    ),
+    Reply("service_unavailable", "This cannot be served now; " + AGAIN, status_is=503, retry_after=2),
 )
 
 
 def local_reply_config() -> dict[str, Any]:
     """The first mapper that fits speaks; a route that answers no brings its words in its metadata."""
-    words = {"error": "%METADATA(ROUTE:gatehouse:sentence)%", "code": "%METADATA(ROUTE:gatehouse:code)%"}
-    mappers = list(_both(_details("d == 'direct_response'"), words["error"], words["code"]))
+    words = ("%METADATA(ROUTE:gatehouse:sentence)%", "%METADATA(ROUTE:gatehouse:code)%")
+    direct = _details("d == 'direct_response'")
+    unfit = {"filters": [direct, *({"header_filter": {"header": unfit}} for unfit in UNCORRELATED)]}
+    # An unfit correlation id is not repeated.
+    mappers = list(_both({"and_filter": unfit}, *words, {"x-correlation-id": IDS["x-request-id"]}))
+    mappers += _both(direct, *words)
     for reply in REPLIES:
         changes: dict[str, Any] = {"status_code": reply.status} if reply.status else {}
         added = {"retry-after": str(reply.retry_after)} if reply.retry_after else {}

@@ -17,7 +17,14 @@ CORRELATION_ID = "[A-Za-z0-9._:-]{1,128}"
 PATH_REFUSED = (
     "This path can be read in two ways; send it without dot segments, %2F, %5C, ;, control bytes or a lone %."
 )
+NOT_FOUND = "Nothing is served at this path; check its spelling and its case."
 IDS = {"x-request-id": "%REQ(X-REQUEST-ID)%", "x-correlation-id": "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%"}
+
+# A correlation id that is sent and unfit.
+UNCORRELATED: list[dict[str, Any]] = [
+    {"name": "x-correlation-id", "present_match": True},
+    {"name": "x-correlation-id", "string_match": {"safe_regex": {"regex": CORRELATION_ID}}, "invert_match": True},
+]
 
 
 def routes(plan: Plan) -> list[dict[str, Any]]:
@@ -49,14 +56,6 @@ def routes(plan: Plan) -> list[dict[str, Any]]:
 def refusals() -> list[dict[str, Any]]:
     """What is answered before anything is looked up; the correlation id first, since every answer repeats it."""
     unreadable = {"name": ":path", "string_match": {"safe_regex": {"regex": "[!-~]+"}}, "invert_match": True}
-    uncorrelated = [
-        {"name": "x-correlation-id", "present_match": True},
-        {
-            "name": "x-correlation-id",
-            "string_match": {"safe_regex": {"regex": CORRELATION_ID}},
-            "invert_match": True,
-        },
-    ]
     connect = refusal({"connect_matcher": {}}, 400, "method_refused", "CONNECT is not served here.")
     # The buffer would wait for the end of a request that has none.
     connect["typed_per_filter_config"] = {
@@ -65,7 +64,7 @@ def refusals() -> list[dict[str, Any]]:
     return [
         connect,
         refusal(
-            {"prefix": "", "headers": uncorrelated},
+            {"prefix": "", "headers": UNCORRELATED},
             400,
             "correlation_id_refused",
             "X-Correlation-ID must be 1 to 128 of A-Z a-z 0-9 . _ : and -.",
@@ -97,9 +96,7 @@ def portal(plan: Plan) -> list[dict[str, Any]]:
 
 
 def route_not_found() -> dict[str, Any]:
-    return refusal(
-        {"prefix": ""}, 404, "route_not_found", "Nothing is served at this path; check its spelling and its case."
-    )
+    return refusal({"prefix": ""}, 404, "route_not_found", NOT_FOUND)
 
 
 def refusal(match: dict[str, Any], status: int, code: str, sentence: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import re
 import shutil
 import signal
 import socket
@@ -80,10 +81,10 @@ class Served:
             connection.close()
 
     def raw(self, sent: bytes, *, timeout: float = 15) -> bytes:
-        """What the clear-text door answers to these bytes until it closes the connection."""
+        """The answer of the clear-text door to these bytes, whatever they are."""
         with socket.create_connection(("127.0.0.1", self.http_port), timeout) as connection:
             connection.sendall(sent)
-            return until_closed(connection)
+            return one_answer(connection)
 
     def trusted(self) -> ssl.SSLContext:
         """A TLS client that trusts the door's own certificate, and nothing else."""
@@ -155,6 +156,21 @@ def wait_for(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], 
         assert time.monotonic() - began < seconds, f"not so after {seconds} s: {otherwise()}"
         time.sleep(0.05)
     return time.monotonic() - began
+
+
+def one_answer(connection: socket.socket) -> bytes:
+    """What comes until the answer is whole by its Content-Length, or the door closes."""
+    heard = b""
+    try:
+        while piece := connection.recv(65536):
+            heard += piece
+            head, end, body = heard.partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+            if end and length and len(body) >= int(length[1]):
+                break
+    except ConnectionResetError:
+        pass  # The door refused to read on; what it said before counts.
+    return heard
 
 
 def until_closed(connection: socket.socket) -> bytes:

@@ -1,0 +1,188 @@
+"""What breaks at run time, really broken: killed processes, and a portal that is not there."""
+
+import json
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.served.installation import Served, free_ports, lives, serving, wait_for
+
+
+def kill(*pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def workers(served: Served) -> list[int]:
+    """The portal's app server first, then its workers."""
+    return sorted(served.children("gateway.portal_app"))
+
+
+def test_an_envoy_that_was_killed_is_back_within_seconds(own_served: Served) -> None:
+    (envoy,) = own_served.children("_bin/envoy")
+    kill(envoy)
+    wait_for(lambda: own_served.is_ready() and envoy not in own_served.children("_bin/envoy"), 5)
+
+
+def test_a_killed_worker_of_the_portal_is_replaced_and_hardly_noticed(own_served: Served) -> None:
+    _, worker, *others = workers(own_served)
+    kill(worker)
+    statuses = [own_served.ask("GET", "/readyz")[0] for _ in range(20)]
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(503) <= 2  # A request may have been in its hands.
+    wait_for(lambda: len(workers(own_served)) == len(others) + 2, 10)
+
+
+def test_while_the_portal_is_down_the_door_says_so_and_serves_again_without_a_restart(own_served: Served) -> None:
+    (envoy,) = own_served.children("_bin/envoy")
+    master, *rest = workers(own_served)
+    kill(*rest, master)
+    refused = None
+    for _ in range(100):
+        status, headers, body = own_served.ask("GET", "/readyz", headers={"X-Correlation-ID": "story"})
+        if status == 503:
+            refused = (headers, json.loads(body))
+            break
+    assert refused is not None
+    headers, said = refused
+    assert (said["code"], headers["Retry-After"], headers["X-Correlation-ID"]) == ("portal_unavailable", "2", "story")
+    assert said["request_id"] == headers["X-Request-Id"]
+    wait_for(own_served.is_ready, 15)
+    assert own_served.children("_bin/envoy") == [envoy]
+
+
+def test_a_killed_background_worker_is_started_again(own_served: Served) -> None:
+    (worker,) = own_served.children("run_worker")
+    kill(worker)
+    wait_for(lambda: len(set(own_served.children("run_worker")) - {worker}) == 1, 10)
+
+
+def test_nothing_outlives_a_serve_that_was_killed_and_the_next_needs_no_repair(own_served: Served) -> None:
+    family = own_served.children()
+    assert len(family) >= 5
+    kill(own_served.process.pid)
+    own_served.process.wait()
+    wait_for(lambda: not any(lives(pid) for pid in family), 5)
+    own_served.start()
+    own_served.wait_ready()
+
+
+def test_sigterm_ends_everything_within_ten_seconds_and_lets_a_request_end(own_served: Served) -> None:
+    family = own_served.children()
+    with socket.create_connection(("127.0.0.1", own_served.http_port), 15) as slow:
+        slow.sendall(b"PUT /api/devices/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
+        time.sleep(0.3)
+        began = time.monotonic()
+        own_served.process.terminate()
+        time.sleep(0.5)
+        slow.sendall(b"}")
+        assert slow.recv(4096).startswith(b"HTTP/1.1 404")
+    assert own_served.process.wait(10) == 0
+    assert time.monotonic() - began < 10
+    assert not any(lives(pid) for pid in family)
+
+
+def test_the_fresh_certificate_of_a_restart_is_of_the_same_key(own_served: Served) -> None:
+    door = own_served.data_dir / "run" / "door.pem"
+    before = door.read_text()
+    assert own_served.stop() == 0
+    own_served.start()
+    own_served.wait_ready()
+    assert door.read_text() == before
+
+
+def test_a_certificate_that_envoy_refuses_leaves_the_last_good_one_in_place_and_is_told(own_served: Served) -> None:
+    """Only somebody who writes into the database can do this; our own rules do not."""
+    key = "from cryptography.hazmat.primitives.asymmetric import ec; k = ec.generate_private_key(ec.SECP256R1()); "
+    key += "from gateway.certificates import _pem; from portal import sealing; from gateway.models import *; "
+    keep = "print(TlsCertificate.objects.get().sealed_key)"
+    good = own_served.manage("shell", "-v", "0", "-c", key + keep).strip()
+    spoil = "TlsCertificate.objects.update(sealed_key=sealing.seal(_pem(k)))"
+    own_served.manage("shell", "-v", "0", "-c", key + spoil)
+
+    def told(what: str) -> dict[str, str]:
+        code = f"from gateway.models import *; import json; print(json.dumps(GatewayNode.objects.get().{what}))"
+        recorded = json.loads(own_served.manage("shell", "-v", "0", "-c", code))
+        found: dict[str, str] = recorded.get("secrets/door", {})
+        return found
+
+    wait_for(lambda: bool(told("refused")), 40, lambda: own_served.log[-2000:])
+    reason = told("refused")["reason"]
+    assert "private key" in reason.lower()
+    assert "BEGIN" not in reason
+    with socket.create_connection(("127.0.0.1", own_served.tls_port), 5) as plain:
+        own_served.trusted().wrap_socket(plain, server_hostname="localhost").close()
+
+    own_served.manage("shell", "-v", "0", "-c", key + f"TlsCertificate.objects.update(sealed_key={good!r})")
+    wait_for(lambda: told("accepted").get("version", "").endswith(".1"), 20, lambda: own_served.log[-2000:])
+
+
+class TestServeRefuses:
+    """In one sentence on stderr, with exit 1."""
+
+    def refused(self, served: Served, *, sentence: str) -> None:
+        done = served.try_to_manage("serve")
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+    def test_a_second_serve_on_the_same_folder(self, served: Served) -> None:
+        self.refused(served, sentence=f"Another serve runs on {served.data_dir}; stop it first")
+
+    def test_a_port_that_is_taken_naming_its_setting(self, tmp_path: Path) -> None:
+        for setting, address in (("HTTP_PORT", "127.0.0.1"), ("HTTP_PORT", "::1"), ("TLS_PORT", "127.0.0.1")):
+            if address == "::1" and not Path("/proc/net/if_inet6").exists():
+                continue
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with socket.create_server((address, 0), family=family) as other:
+                port = other.getsockname()[1]
+                served = Served(tmp_path / "d", **{f"GATEHOUSE_{setting}": str(port)})
+                self.refused(served, sentence=f"Port {port} on {address} is taken by another program; stop it or set")
+
+    def test_an_address_that_is_not_here(self, tmp_path: Path) -> None:
+        served = Served(tmp_path / "d", GATEHOUSE_BIND="203.0.113.9")
+        self.refused(served, sentence="GATEHOUSE_BIND is 203.0.113.9, which is no address of this machine.")
+
+    def test_an_envoy_that_is_not_there(self, tmp_path: Path) -> None:
+        served = Served(tmp_path / "d", GATEHOUSE_ENVOY="/nowhere/envoy")
+        self.refused(served, sentence="There is no Envoy at /nowhere/envoy; check GATEHOUSE_ENVOY.")
+
+    def test_an_envoy_that_takes_nothing(self, tmp_path: Path) -> None:
+        served = Served(tmp_path / "d", GATEHOUSE_ENVOY="/bin/false")
+        self.refused(served, sentence="The Envoy at /bin/false does not take its configuration")
+
+    def test_a_folder_too_deep_for_a_unix_socket(self, tmp_path: Path) -> None:
+        served = Served(tmp_path / ("d" * 100))
+        self.refused(
+            served, sentence="too long for the path of a unix socket; set GATEHOUSE_DATA_DIR to a shorter one."
+        )
+
+    def test_a_folder_that_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        served = Served(tmp_path / "file" / "data")
+        self.refused(served, sentence="check GATEHOUSE_DATA_DIR and who owns it.")
+
+
+def test_the_first_start_tells_the_password_and_the_addresses_and_a_second_only_the_addresses() -> None:
+    with serving(GATEHOUSE_ADMIN_PASSWORD="") as served:
+        assert served.said.count("The first administrator is admin, password ") == 1
+        wait_for(lambda: f"https://localhost:{served.tls_port}/portal/" in served.said, 5)
+        served.stop()
+        served.start()
+        served.wait_ready()
+        wait_for(lambda: f"http://localhost:{served.http_port}/portal/" in served.said, 5)
+        assert "administrator" not in served.said
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_the_clear_text_door_is_on_loopback_and_nowhere_else(served: Served, address: str) -> None:
+    if address == "::1" and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("no IPv6 here")
+    socket.create_connection((address, served.http_port), 5).close()
+    assert served.http_port not in free_ports(1)

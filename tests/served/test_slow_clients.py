@@ -1,0 +1,54 @@
+"""Clients that are slow, idle or many: they get their no, and others do not notice them."""
+
+import json
+import socket
+import statistics
+import time
+
+from tests.served.installation import Served, one_answer, until_closed
+
+
+def test_headers_that_take_over_ten_seconds_are_refused(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.http_port), 20) as slow:
+        slow.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n")
+        began = time.monotonic()
+        answer = until_closed(slow)
+    assert 9 < time.monotonic() - began < 14
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "request_too_slow"
+
+
+def test_a_body_that_takes_over_a_minute_is_refused_and_holds_no_worker(served: Served) -> None:
+    slow = [socket.create_connection(("127.0.0.1", served.http_port), 80) for _ in range(40)]
+    for connection in slow:
+        connection.sendall(b"POST /api/devices/x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
+    assert quickly(served) < 0.5
+    for _ in range(8):  # A byte now and then does not make it last longer.
+        time.sleep(5)
+        slow[1].sendall(b" ")
+    answer = one_answer(slow[1])
+    assert answer.startswith(b"HTTP/1.1 408")
+    said = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert set(said) == {"error", "request_id"}
+    for connection in slow:
+        connection.close()
+
+
+def test_five_hundred_idle_connections_do_not_hurt_anybody(served: Served) -> None:
+    idle = [socket.create_connection(("127.0.0.1", served.http_port), 5) for _ in range(250)]
+    idle += [socket.create_connection(("127.0.0.1", served.tls_port), 5) for _ in range(250)]
+    try:
+        assert quickly(served) < 0.5
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def quickly(served: Served) -> float:
+    """Seconds within which 95 of 100 requests are answered."""
+    times = []
+    for _ in range(100):
+        began = time.monotonic()
+        assert served.ask("GET", "/readyz")[0] == 200
+        times.append(time.monotonic() - began)
+    return statistics.quantiles(times, n=20)[-1]
