@@ -124,7 +124,7 @@ def orders() -> dict[str, Any]:
     granian = (
         "-P", "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws",
         "--uds", str(run_folder.PORTAL_SOCKET), "--uds-permissions", "600",
-        "--workers", str(settings.WEB_WORKERS), "--blocking-threads", "4", "--runtime-mode", "st",
+        "--workers", str(settings.WEB_WORKERS), "--blocking-threads", "2", "--runtime-mode", "st",
         "--respawn-failed-workers", "--respawn-interval", "0.3", "--workers-kill-timeout", "2",
         "--log-level", "warning", "gateway.portal_app:application",
     )  # fmt: skip
