@@ -28,6 +28,7 @@ from gateway import addresses, run_folder
 from gateway.models import Role, TlsCertificate
 from portal import audit, sealing
 from portal.actor import Actor
+from portal.refusal import Refusal
 
 LIFE = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
@@ -55,6 +56,27 @@ def renew_due(*, by: Actor) -> bool:
             return False
         _issue(own, own.names, now, by=by)
     return True
+
+
+class Unusable(Refusal):
+    """The door would stay shut with this certificate."""
+
+    code = "certificate_unusable"
+
+
+def refuse_unusable() -> None:
+    """Refuse a stored certificate whose key does not open or belongs to another, before a door waits for it in vain."""
+    shown = TlsCertificate.objects.shown(Role.DOOR)
+    if shown is None:
+        return
+    plain = sealing.unseal(shown.sealed_key)
+    try:
+        key, first = load_pem_private_key(plain, password=None), x509.load_pem_x509_certificate(shown.chain.encode())
+        fits = key.public_key() == first.public_key()
+    except (ValueError, TypeError):
+        fits = False
+    if not fits:
+        raise Unusable("The certificate of the TLS door does not fit its key; restore the database from your backup.")
 
 
 def publish() -> None:

@@ -97,6 +97,7 @@ def database() -> tuple[str, str] | None:
     by = Actor.command("serve")
     signing.ensure_active(by=by)
     certificates.ensure_default(by=by)
+    certificates.refuse_unusable()
     certificates.publish()
     return people.first_administrator()
 

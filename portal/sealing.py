@@ -10,9 +10,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
+from portal.refusal import Refusal
 
-class Broken(Exception):
+
+class Broken(Refusal):
     """A sealed text does not open: the master key is another one, or the row was changed."""
+
+    status, code = 503, "sealed_secret_broken"
 
 
 @cache
@@ -29,7 +33,9 @@ def unseal(sealed: str) -> bytes:
     try:
         return _box().decrypt(sealed.encode())
     except InvalidToken as broken:
-        raise Broken("A sealed secret does not open with this GATEHOUSE_MASTER_KEY.") from broken
+        raise Broken(
+            "A sealed secret does not open with this GATEHOUSE_MASTER_KEY; give back the key it was made with."
+        ) from broken
 
 
 def mac(purpose: str, message: bytes) -> str:

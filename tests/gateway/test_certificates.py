@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -116,3 +121,16 @@ def test_the_chain_is_published_for_clients_to_trust(root: Actor, settings: Any)
     path = settings.RUN_DIR / "door.pem"
     assert path.read_text() == made.chain
     assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_certificate_whose_key_is_another_is_refused_before_the_door_waits_for_it(root: Actor) -> None:
+    made = certificates.ensure_default(by=root)
+    certificates.refuse_unusable()
+    other = ec.generate_private_key(ec.SECP256R1())
+    plain = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    TlsCertificate.objects.filter(pk=made.pk).update(sealed_key=sealing.seal(plain))
+    with pytest.raises(certificates.Unusable, match="does not fit its key"):
+        certificates.refuse_unusable()
+    TlsCertificate.objects.filter(pk=made.pk).update(chain="half a certi")
+    with pytest.raises(certificates.Unusable):
+        certificates.refuse_unusable()

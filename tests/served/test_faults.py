@@ -1,5 +1,6 @@
 """What breaks at run time, really broken: killed processes, and a portal that is not there."""
 
+import base64
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.served.installation import Served, free_ports, lives, serving, wait_for
+from tests.served.installation import Served, folder, free_ports, lives, serving, wait_for
 
 
 def kill(*pids: int) -> None:
@@ -144,6 +145,22 @@ class TestServeRefuses:
                 port = other.getsockname()[1]
                 served = Served(tmp_path / "d", **{f"GATEHOUSE_{setting}": str(port)})
                 self.refused(served, sentence=f"Port {port} on {address} is taken by another program; stop it or set")
+
+    def test_a_master_key_that_did_not_seal_what_is_stored(self) -> None:
+        with folder() as path:
+            served = Served(path / "data")
+            served.start()
+            served.wait_ready()
+            served.stop()
+            served.env["GATEHOUSE_MASTER_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
+            self.refused(served, sentence="does not open with this GATEHOUSE_MASTER_KEY; give back the key")
+
+    def test_a_damaged_secret_file(self, tmp_path: Path) -> None:
+        served = Served(tmp_path / "d")
+        peppers = served.data_dir / "secrets" / "peppers"
+        peppers.parent.mkdir(parents=True)
+        peppers.write_text("x")
+        self.refused(served, sentence=f"{peppers} is damaged; put the file of your backup back in its place.")
 
     def test_an_address_that_is_not_here(self, tmp_path: Path) -> None:
         served = Served(tmp_path / "d", GATEHOUSE_BIND="203.0.113.9")
