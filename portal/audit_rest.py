@@ -9,10 +9,13 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from portal import text
 from portal.models import AuditEvent
 from portal.paging import Paging, once
 from portal.rest import Endpoint
 from portal.scopes import Scope
+
+MOST_WANTED = 200
 
 
 class AuditSerializer(serializers.ModelSerializer[AuditEvent]):
@@ -44,7 +47,9 @@ class AuditView(Endpoint, GenericAPIView[AuditEvent]):
     filters: ClassVar = ("actor", "verb", "subject_kind", "subject_id", "request_id")
 
     def get_queryset(self) -> QuerySet[AuditEvent]:
-        sent = {name: once(self.request, name) for name in self.filters}
+        sent = {name: once(self.request, name) or "" for name in self.filters}
+        for name, value in sent.items():
+            text.check(name, value, most=MOST_WANTED)
         return AuditEvent.objects.filter(**{name: value for name, value in sent.items() if value})
 
     @extend_schema(

@@ -156,3 +156,10 @@ def test_the_audit_trail_is_read_by_what_it_is_about(rest: Rest, make_device: Ma
         "device.accepted", "press-1", {"status": "pending"}, {"status": "accepted"},
     )  # fmt: skip
     assert reader.get("/api/v1/audit", {"verb": "nothing"}).json()["results"] == []
+
+
+@pytest.mark.parametrize("name", ["actor", "verb", "subject_kind", "subject_id", "request_id"])
+@pytest.mark.parametrize("value", ["\x00", "\u202e", "a" * 201])
+def test_a_filter_of_the_audit_trail_that_no_row_could_hold_is_refused(rest: Rest, name: str, value: str) -> None:
+    answer = rest(Scope.AUDIT_READ).get("/api/v1/audit", {name: value})
+    assert (answer.status_code, list(answer.json()["invalid"])) == (400, [name])
