@@ -1,8 +1,11 @@
 """The admission of a device: which decision may follow which status, and how one is made."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from devices.models import Device, Status
@@ -18,6 +21,7 @@ DECISIONS: Mapping[str, tuple[Status, ...]] = {
     REJECTED: (ACCEPTED,),
     Status.PREAUTHORIZED: (),
 }
+NOT_LOOKED_AT: Mapping[str, int] = MappingProxyType({})
 
 
 class NotPossible(Refusal):
@@ -55,19 +59,10 @@ def decide(device: Device, decision: Status, *, by: Actor, reason: str = "", see
     what the device was granted.
     """
     text.check("reason", reason, most=500)
-    if device.is_denied:
-        raise Denied(device)
-    stale = seen is not None and seen != device.revision
-    if stale or decision not in DECISIONS[device.status]:
-        raise NotPossible(_standing(device, decision, stale=stale))
-    now, before = timezone.now(), device.status
-    decided = Device.objects.unchanged(device).update(
-        status=decision,
-        revision=device.revision + 1,
-        epoch=device.epoch + (decision == REJECTED),
-        decided_at=now,
-        decided_by=str(by),
-    )
+    if refusal := _refusal(device, decision, seen):
+        raise refusal
+    before = device.status
+    decided = Device.objects.unchanged(device).update(**_decided(decision, by))
     read_again(device)
     if not decided:
         raise Denied(device) if device.is_denied else NotPossible(_standing(device, decision, stale=True))
@@ -80,6 +75,46 @@ def decide(device: Device, decision: Status, *, by: Actor, reason: str = "", see
         reason=reason,
     )
     outbox.put(f"device.{decision}", {"device": device.pk, "by": str(by)})
+
+
+@transaction.atomic
+def decide_all(
+    devices: Iterable[Device], decision: Status, *, by: Actor, reason: str = "", seen: Mapping[str, int] = NOT_LOOKED_AT
+) -> dict[str, Refusal]:
+    """The same for many devices, which the transaction has locked; the refusals of those that stay as they are."""
+    text.check("reason", reason, most=500)
+    changes, refusals = [], {}
+    for device in devices:
+        if refusal := _refusal(device, decision, seen.get(device.pk)):
+            refusals[device.pk] = refusal
+        else:
+            changes.append(audit.Change(("device", device.pk), {"status": device.status}, {"status": decision}))
+    decided = [device_id for _, device_id in (change.subject for change in changes)]
+    if decided:
+        Device.objects.filter(pk__in=decided).update(**_decided(decision, by))
+        audit.record_all(by, f"device.{decision}", changes, reason=reason)
+        outbox.put_all(f"device.{decision}", [{"device": device_id, "by": str(by)} for device_id in decided])
+    return refusals
+
+
+def _refusal(device: Device, decision: Status, seen: int | None) -> Refusal | None:
+    """Why this may not be decided about the device as it was read, if it may not."""
+    if device.is_denied:
+        return Denied(device)
+    stale = seen is not None and seen != device.revision
+    if stale or decision not in DECISIONS[device.status]:
+        return NotPossible(_standing(device, decision, stale=stale))
+    return None
+
+
+def _decided(decision: Status, by: Actor) -> dict[str, Any]:
+    return {
+        "status": decision,
+        "revision": F("revision") + 1,
+        "epoch": F("epoch") + int(decision == REJECTED),
+        "decided_at": timezone.now(),
+        "decided_by": str(by),
+    }
 
 
 def read_again(device: Device) -> None:

@@ -1,9 +1,14 @@
 """The denied list: deny refuses a device everywhere, restore gives back its record, purge removes it."""
 
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from devices import admission, keychange
+from devices.admission import NOT_LOOKED_AT
 from devices.models import Device, Inventory, SystemInfo
 from portal import audit, outbox, text
 from portal.actor import Actor
@@ -11,6 +16,8 @@ from portal.refusal import NotFound, Refusal
 
 # What denying destroys; the record, its keys, its check-in and the audit trail stay.
 STORED = (Inventory, SystemInfo)
+
+FREE, DENIED = {"denied": False}, {"denied": True}
 
 
 class AlreadyDenied(Refusal):
@@ -31,17 +38,29 @@ class Changed(Refusal):
 def deny(device: Device, *, by: Actor, reason: str = "", seen: int | None = None) -> None:
     """Refuse the device at every door from its next request on, and destroy what it stored."""
     text.check("reason", reason, most=500)
-    if device.is_denied:
-        raise AlreadyDenied(_already(device))
-    now = timezone.now()
-    _update(device, seen, denied_at=now, denied_by=str(by), denied_reason=reason, epoch=device.epoch + 1)
-    for stored in STORED:
-        stored.objects.filter(device=device).delete()
-    keychange.supersede(device)
-    audit.record(
-        by, "device.denied", ("device", device.pk), before={"denied": False}, after={"denied": True}, reason=reason
-    )
+    if refusal := _refusal(device, seen):
+        raise refusal
+    _update(device, seen, **_denied(by, reason))
+    _destroy([device.pk])
+    audit.record(by, "device.denied", ("device", device.pk), before=FREE, after=DENIED, reason=reason)
     outbox.put("device.denied", {"device": device.pk, "by": str(by), "reason": reason})
+
+
+@transaction.atomic
+def deny_all(
+    devices: Iterable[Device], *, by: Actor, reason: str = "", seen: Mapping[str, int] = NOT_LOOKED_AT
+) -> dict[str, Refusal]:
+    """The same for many devices, which the transaction has locked; the refusals of those that stay as they are."""
+    text.check("reason", reason, most=500)
+    refusals = {device.pk: _refusal(device, seen.get(device.pk)) for device in devices}
+    denied = [device_id for device_id, refusal in refusals.items() if refusal is None]
+    if denied:
+        Device.objects.filter(pk__in=denied).update(revision=F("revision") + 1, **_denied(by, reason))
+        _destroy(denied)
+        changes = [audit.Change(("device", device_id), FREE, DENIED) for device_id in denied]
+        audit.record_all(by, "device.denied", changes, reason=reason)
+        outbox.put_all("device.denied", [{"device": pk, "by": str(by), "reason": reason} for pk in denied])
+    return {device_id: refusal for device_id, refusal in refusals.items() if refusal}
 
 
 @transaction.atomic
@@ -51,9 +70,7 @@ def restore(device: Device, *, by: Actor, reason: str = "", seen: int | None = N
     if not device.is_denied:
         raise NotOnDeniedList(f"{device} is not on the denied list.")
     _update(device, seen, denied_at=None, denied_by="", denied_reason="")
-    audit.record(
-        by, "device.restored", ("device", device.pk), before={"denied": True}, after={"denied": False}, reason=reason
-    )
+    audit.record(by, "device.restored", ("device", device.pk), before=DENIED, after=FREE, reason=reason)
     outbox.put("device.restored", {"device": device.pk, "by": str(by)})
 
 
@@ -91,6 +108,25 @@ def restore_by_id(device_id: str, *, by: Actor, reason: str = "") -> bool:
     if device is not None:
         restore(device, by=by, reason=reason)
     return device is not None
+
+
+def _refusal(device: Device, seen: int | None) -> Refusal | None:
+    """Why the device as it was read may not be denied, if it may not."""
+    if device.is_denied:
+        return AlreadyDenied(_already(device))
+    return Changed(_changed(device)) if seen not in (None, device.revision) else None
+
+
+def _denied(by: Actor, reason: str) -> dict[str, Any]:
+    return {
+        "denied_at": timezone.now(), "denied_by": str(by), "denied_reason": reason, "epoch": F("epoch") + 1
+    }  # fmt: skip
+
+
+def _destroy(denied: Collection[str]) -> None:
+    for stored in STORED:
+        stored.objects.filter(device__in=denied).delete()
+    keychange.supersede(denied)
 
 
 def _update(device: Device, seen: int | None, **facts: object) -> None:

@@ -1,5 +1,7 @@
 """A known device with a new key: what is opened, what closes it, and what the decision brings."""
 
+from collections.abc import Collection
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -61,7 +63,7 @@ def accept(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
         raise NotOpen(f"{device} has changed since you looked; look again, then decide.")
     Introduction.objects.filter(device=device).update(key=request.new_key)
     retire(device, request.present_fingerprint)
-    supersede(device)
+    supersede([device.pk])
     audit.record(
         by,
         "key_change.accepted",
@@ -83,9 +85,9 @@ def refuse(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
     audit.record(by, "key_change.refused", ("device", request.device_id), after=refused, reason=reason)
 
 
-def supersede(device: Device) -> None:
-    """Close what is open, because the device has another key or is denied; recorded with the change that does so."""
-    KeyChangeRequest.objects.filter(device=device, state=KeyChange.OPEN).update(
+def supersede(devices: Collection[str]) -> None:
+    """Close what is open of devices that have another key or are denied; recorded with the change that does so."""
+    KeyChangeRequest.objects.filter(device__in=devices, state=KeyChange.OPEN).update(
         state=KeyChange.SUPERSEDED, decided_at=timezone.now()
     )
 

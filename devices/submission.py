@@ -57,7 +57,7 @@ def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
         if device.fingerprint != fingerprint:
             keychange.retire(device, device.fingerprint)
             device.retired_keys.filter(fingerprint=fingerprint).delete()
-        keychange.supersede(device)
+        keychange.supersede([device.pk])
         device.refresh_from_db()
     describe(device, identity, key)
     after = {"status": Status.PENDING, "identity": identity.text, "fingerprint": fingerprint}
@@ -68,28 +68,45 @@ def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
 
 def preauthorize(identity: Identity, key: str, *, by: Actor) -> Device:
     """Create the device as preauthorized: accepted when it proves this key. Its id is its identity's digest."""
+    return _expect(identity.digest, identity, key, by)
+
+
+def preauthorize_id(device_id: str, key: str, *, by: Actor) -> Device:
+    """The same for a device that has no identity: its id is the CN of the certificate that it will come with."""
+    return _expect(device_id, None, key, by)
+
+
+def _expect(device_id: str, identity: Identity | None, key: str, by: Actor) -> Device:
     _judge(key)
     try:
         proven = keys.read(key)
     except keys.Unusable as unusable:
         raise Invalid("key", f"The key cannot be used: {unusable}.") from unusable
+    said = {"text": identity.text, "members": identity.members} if identity else {}
     try:
         with transaction.atomic():
-            refuse_denied(identity.digest, identity)
-            if known := Device.objects.claiming(identity.digest).first():
-                raise AlreadyKnown(known)
-            device = Device.objects.create(
-                id=identity.digest,
+            refuse_known(device_id)
+            device: Device = Device.objects.create(
+                id=device_id,
                 status=Status.PREAUTHORIZED,
-                identity_digest=identity.digest,
+                identity_digest=identity.digest if identity else "",
                 fingerprint=proven.fingerprint,
             )
-            describe(device, identity, key)
-            after = {"status": device.status, "identity": identity.text, "fingerprint": proven.fingerprint}
+            Introduction.objects.create(device=device, key=key, **said)
+            after = {"status": device.status, "identity": said.get("text", ""), "fingerprint": proven.fingerprint}
             audit.record(by, "device.preauthorized", ("device", device.pk), after=after)
     except IntegrityError as taken:
-        raise AlreadyKnown(Device.objects.get(pk=identity.digest)) from taken
+        raise AlreadyKnown(Device.objects.get(pk=device_id)) from taken
     return device
+
+
+def refuse_known(device_id: str) -> None:
+    """Refuse an id that a device has as its id or as the digest of its identity; a denied one is named first."""
+    known = Device.objects.claiming(device_id)
+    if denied := known.denied().first():
+        raise admission.Denied(denied)
+    if other := known.first():
+        raise AlreadyKnown(other)
 
 
 def describe(device: Device, identity: Identity, key: str) -> None:

@@ -5,7 +5,7 @@ Changing, removing or inserting a row breaks the chain from there on; `audit_ver
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,15 @@ from portal.models import AuditEvent, AuditHead
 Facts = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Change:
+    """What happened to one subject, its kind and id; `before` and `after` hold what changed and no secret."""
+
+    subject: tuple[str, str]
+    before: Facts | None = None
+    after: Facts | None = None
+
+
 def record(
     by: Actor,
     verb: str,
@@ -28,40 +37,51 @@ def record(
     before: Facts | None = None,
     after: Facts | None = None,
     reason: str = "",
-) -> AuditEvent:
-    """Append a row for a change that the surrounding transaction makes.
+) -> None:
+    """Append a row for a change that the surrounding transaction makes; `verb` reads `device.accepted`.
 
-    `verb` reads `device.accepted`, `subject` is its kind and id, `before` and `after` hold what changed and no secret.
     Called last in a transaction: from here to its end no other change commits.
     """
-    if not transaction.get_connection().in_atomic_block:
+    record_all(by, verb, [Change(subject, before, after)], reason=reason)
+
+
+def record_all(by: Actor, verb: str, changes: Iterable[Change], *, reason: str = "") -> None:
+    """Append a row for each of many changes that the surrounding transaction makes."""
+    connection = transaction.get_connection()
+    if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An audit row belongs into the transaction of its change.")
     number, mac = _locked_head()
-    event = AuditEvent(
-        number=number + 1,
-        at=timezone.now(),
-        actor=by.name,
-        actor_kind=by.kind,
-        credential=by.credential,
-        address=by.address,
-        verb=verb,
-        subject_kind=subject[0],
-        subject_id=subject[1],
-        before=_plain(before),
-        after=_plain(after),
-        reason=reason,
-        request_id=request_id.current(),
-    )
-    event.mac = link(mac, event)
-    event.save(force_insert=True)
-    with transaction.get_connection().cursor() as cursor:
-        cursor.execute(_MOVE_HEAD, [event.number, event.mac])
-    return event
+    rows, now, request = [], timezone.now(), request_id.current()
+    for change in changes:
+        event = AuditEvent(
+            number=number + 1,
+            at=now,
+            actor=by.name,
+            actor_kind=by.kind,
+            credential=by.credential,
+            address=by.address,
+            verb=verb,
+            subject_kind=change.subject[0],
+            subject_id=change.subject[1],
+            before=_plain(change.before),
+            after=_plain(change.after),
+            reason=reason,
+            request_id=request,
+        )
+        event.mac = link(mac, event)
+        number, mac = event.number, event.mac
+        rows.append([field.get_db_prep_save(getattr(event, field.attname), connection) for field in _FIELDS])
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+        cursor.execute(_MOVE_HEAD, [number, mac])
 
 
 # Through the cursor and not the ORM: every change waits here for every other, and the ORM would be most of the wait.
 _HEAD = "SELECT number, mac FROM portal_audithead WHERE id = 1"
 _MOVE_HEAD = "UPDATE portal_audithead SET number = %s, mac = %s WHERE id = 1"
+_FIELDS = AuditEvent._meta.concrete_fields
+_COLUMNS = ", ".join(str(field.column) for field in _FIELDS)
+_INSERT = f"INSERT INTO portal_auditevent ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(_FIELDS))})"  # noqa: S608  # Names of ours.
 
 
 def _locked_head() -> tuple[int, str]:

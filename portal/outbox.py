@@ -1,7 +1,7 @@
 """What others must hear of, exactly as committed: rules put it here, the worker hands it on in order."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -20,6 +20,11 @@ _receivers: list[Receiver] = []
 def put(topic: str, body: Mapping[str, Any]) -> None:
     """Say what happened, in the transaction in which it happens. `topic` reads `device.pending`."""
     Outbox.objects.create(topic=topic, body=body)
+
+
+def put_all(topic: str, bodies: Iterable[Mapping[str, Any]]) -> None:
+    """Say what happened to each of many, in the transaction in which it happens."""
+    Outbox.objects.bulk_create(Outbox(topic=topic, body=body) for body in bodies)
 
 
 def receiver(receive: Receiver) -> Receiver:

@@ -8,6 +8,8 @@ among ourselves: SQLite's lock still guards the data, and the kernel takes back 
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -15,6 +17,21 @@ from django.db.utils import OperationalError
 
 LONGEST_WAIT = 20.0
 EVERY = 0.001
+READING = ("SELECT", "PRAGMA", "EXPLAI")
+
+
+class Cursor(base.SQLiteCursorWrapper):
+    """Django's cursor; a statement that writes outside of a transaction is one by itself, so it waits for its turn."""
+
+    database: "DatabaseWrapper"
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        with self.database.turn(query):
+            return super().execute(query, params)
+
+    def executemany(self, query: str, param_list: Any) -> Any:
+        with self.database.turn(query):
+            return super().executemany(query, param_list)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -24,6 +41,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self._turn: int | None = None
         self._held = False
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        cursor: Cursor = self.connection.cursor(factory=Cursor)
+        cursor.database = self
+        return cursor
+
+    @contextmanager
+    def turn(self, statement: str) -> Iterator[None]:
+        """Hold the turn for one statement, unless it only reads or stands in a transaction, which holds it already."""
+        if self._held or statement.lstrip()[:6].upper() in READING:
+            yield
+            return
+        self._take_turn()
+        try:
+            yield
+        finally:
+            self._pass_on()
 
     def _start_transaction_under_autocommit(self) -> None:
         self._take_turn()

@@ -1,5 +1,6 @@
 """Writers on SQLite take turns: nobody waits for long, and a transaction that fails passes the turn on."""
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -59,3 +60,31 @@ def test_a_transaction_that_fails_lets_the_next_one_in(end: Callable[[], object]
     with ThreadPoolExecutor(1) as pool:
         pool.submit(write).result(timeout=5)
     assert list(Outbox.objects.values_list("topic", flat=True)) == ["kept", "kept"]
+
+
+def test_a_statement_that_stands_alone_waits_for_its_turn_too() -> None:
+    """SQLite's own waiting would sleep through every gap between the transactions of a busy writer."""
+    done = threading.Event()
+
+    def be_busy() -> None:
+        try:
+            while not done.is_set():
+                with transaction.atomic():
+                    Outbox.objects.create(topic="busy", body={})
+                    time.sleep(0.02)
+                time.sleep(0.003)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(be_busy)
+        try:
+            began = time.monotonic()
+            for _ in range(10):
+                Outbox.objects.create(topic="alone", body={})
+            took = time.monotonic() - began
+        finally:
+            done.set()
+        busy.result(timeout=5)
+    assert Outbox.objects.filter(topic="alone").count() == 10
+    assert took < 5
