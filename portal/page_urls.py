@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from portal import account, audit_pages, health, login, overview
+from portal import account, audit_pages, health, login, overview, people_pages
 from portal.help import help_page
 
 urlpatterns = [
@@ -16,6 +16,19 @@ urlpatterns = [
     path("portal/account/", account.index, name="account"),
     path("portal/account/password/", account.change_password, name="change_password"),
     re_path(r"^portal/account/sessions/(?P<handle>[0-9a-f]{24})/end/$", account.end_session, name="end_session"),
+    path("portal/people/", people_pages.index, name="people"),
+    path("portal/people/create/", people_pages.create, name="create_person"),
+    path("portal/people/<uuid:person_id>/", people_pages.detail, name="person"),
+    path("portal/people/<uuid:person_id>/role/", people_pages.change_role, name="person_role"),
+    path("portal/people/<uuid:person_id>/deactivate/", people_pages.deactivate, name="person_deactivate"),
+    path("portal/people/<uuid:person_id>/activate/", people_pages.activate, name="person_activate"),
+    path("portal/people/<uuid:person_id>/password/", people_pages.reset_password, name="person_password"),
+    path("portal/people/<uuid:person_id>/sessions/end/", people_pages.end_sessions, name="person_sessions_end"),
+    path(
+        "portal/people/<uuid:person_id>/sessions/<slug:handle>/end/",
+        people_pages.end_session,
+        name="person_session_end",
+    ),
     path("portal/audit/", audit_pages.index, name="audit"),
     path("portal/audit/audit.csv", audit_pages.export_csv, name="audit_csv"),
     path("portal/audit/audit.jsonl", audit_pages.export_json_lines, name="audit_json_lines"),

@@ -1,4 +1,4 @@
-"""People: who may log in, with which role and which password. The first administrator is made at first start."""
+"""People: their names and passwords. The first administrator is made at first start; `standing` holds what follows."""
 
 import secrets
 import string
@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from portal import audit, environment, sessions, text
+from portal import audit, environment, outbox, sessions, standing, text
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Invalid, Refusal
@@ -23,7 +23,8 @@ class NameTaken(Refusal):
 
 
 def create(name: str, password: str, role: Role, *, by: Actor) -> User:
-    """Add a person. A name in use (in any case) and a weak password are refused."""
+    """Add a person. A name in use (in any case), a weak password and a role that `by` does not hold are refused."""
+    standing.refuse_too_broad(role, by)
     user = User(username=name, role=role)
     text.check("name", name, least=1, most=150)
     try:
@@ -38,6 +39,7 @@ def create(name: str, password: str, role: Role, *, by: Actor) -> User:
                 raise NameTaken(f"There is a person named {name} already; choose another name.")
             user.save(force_insert=True)
             audit.record(by, "person.created", ("person", name), after={"role": role})
+            outbox.put("person.created", {"person": name, "role": role, "by": str(by)})
     except IntegrityError as taken:
         raise NameTaken(f"There is a person named {name} already; choose another name.") from taken
     return user
@@ -59,6 +61,31 @@ def change_password(user: User, password: str, *, by: Actor, session: str | None
         user.password = hashed
         user.save(update_fields=["password"])
         audit.record(by, "person.password_changed", ("person", user.username), after={"sessions_ended": ended})
+        outbox.put("person.password_changed", {"person": user.username, "by": str(by)})
+
+
+def reset_password(user: User, *, by: Actor, reason: str = "") -> str:
+    """Give a person who forgot theirs a generated password, which is returned this once; all their sessions end.
+
+    One's own is refused, and that of a person whose role holds what `by` does not.
+    """
+    text.check("reason", reason, most=500)
+    if by.owner == user.pk:
+        raise standing.NotYourself("Change your own password on your account page, where you type the present one.")
+    password = generate_password()
+    hashed, keys = make_password(password), sessions.keys_of(user)
+    with transaction.atomic():
+        # The role is judged under the lock: this opens whatever the person may do.
+        locked = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
+        if locked is None:
+            raise standing.Unknown
+        standing.refuse_too_broad(locked.role, by)
+        User.objects.filter(pk=user.pk).update(password=hashed)
+        user.password = hashed
+        after = {"sessions_ended": sessions.forget(keys)}
+        audit.record(by, "person.password_reset", ("person", user.username), after=after, reason=reason)
+        outbox.put("person.password_reset", {"person": user.username, "by": str(by)})
+    return password
 
 
 def first_administrator() -> tuple[str, str] | None:

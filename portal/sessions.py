@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from portal import audit, sealing, throttle
+from portal import audit, outbox, sealing, throttle
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import NotFound, Refusal
@@ -23,7 +23,7 @@ ABSOLUTE = 12 * 3600
 FRESH = 10 * 60
 NOTED_EVERY = 60
 POLL_HEADER = "X-Gatehouse-Poll"
-# A session does not say whose it is until it is decoded, so looking for those of a person is bounded.
+# A session does not say whose it is until it is decoded, so what a page shows of a person's is bounded.
 MOST_LOOKED_AT = 2000
 
 
@@ -116,6 +116,23 @@ def end(person: User, handle: str, *, by: Actor) -> None:
         if not forget(keys):
             raise Ended("This session has ended already; the list shows those that last.")
         audit.record(by, "person.session_ended", ("person", person.username))
+        outbox.put("person.session_ended", {"person": person.username, "by": str(by)})
+
+
+def end_all(person: User, *, by: Actor) -> int:
+    """End every session of the person and say how many there were."""
+    keys = keys_of(person)
+    with transaction.atomic():
+        if ended := forget(keys):
+            audit.record(by, "person.sessions_ended", ("person", person.username), after={"sessions_ended": ended})
+            outbox.put("person.sessions_ended", {"person": person.username, "sessions": ended, "by": str(by)})
+    return ended
+
+
+def keys_of(person: User) -> list[str]:
+    """The keys of all sessions of the person: where they must end, the search has no bound."""
+    stored = Session.objects.filter(expire_date__gt=timezone.now()).iterator()
+    return [session.session_key for session in stored if _is_of(person, session.get_decoded())]
 
 
 def forget(keys: list[str]) -> int:

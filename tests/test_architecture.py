@@ -15,7 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 FACES = {
     "account.py", "audit_pages.py", "authentication.py", "control_plane.py", "forms.py", "login.py", "overview.py",
-    "pages.py", "rest.py", "serializers.py",
+    "pages.py", "people_forms.py", "people_pages.py", "rest.py", "serializers.py",
 }  # fmt: skip
 FACE_FOLDERS = {"commands", "dialects"}
 WRITES = {

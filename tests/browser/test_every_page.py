@@ -17,9 +17,12 @@ PAGES = [
     "/portal/devices/?q=PRESS",
     "/portal/devices/{device}/",
     "/portal/tokens/",
+    "/portal/tokens/?owner=all&state=live",
     "/portal/audit/",
     "/portal/audit/?verify=1",
     "/portal/audit/?actor=nobody",
+    "/portal/people/",
+    "/portal/people/{person}/",
     "/portal/account/",
     "/portal/help/",
     "/portal/devices/nobody/",
@@ -36,6 +39,12 @@ def one(site: Site) -> str:
     return device
 
 
+@pytest.fixture(scope="session")
+def somebody(site: Site) -> str:
+    """A person whose page shows all it can."""
+    return site.run("from portal.models import User; print(User.objects.get(username='vera').pk)").strip()
+
+
 def faults(page: Page) -> list[Any]:
     found = Axe().run(page).response["violations"]
     return [
@@ -46,8 +55,8 @@ def faults(page: Page) -> list[Any]:
 
 
 @every_page
-def test_axe_finds_nothing_serious_in_light_and_dark(open_page: Open, one: str, path: str) -> None:
-    page = open_page(path.format(device=one), color_scheme="light", bypass_csp=True)
+def test_axe_finds_nothing_serious_in_light_and_dark(open_page: Open, one: str, somebody: str, path: str) -> None:
+    page = open_page(path.format(device=one, person=somebody), color_scheme="light", bypass_csp=True)
     for panel in page.locator("details").all()[:3]:
         panel.evaluate("panel => { panel.open = true; }")
     assert faults(page) == []
@@ -56,8 +65,8 @@ def test_axe_finds_nothing_serious_in_light_and_dark(open_page: Open, one: str, 
 
 
 @every_page
-def test_nothing_overflows_at_360_pixels(open_page: Open, one: str, path: str) -> None:
-    page = open_page(path.format(device=one), viewport={"width": 360, "height": 740})
+def test_nothing_overflows_at_360_pixels(open_page: Open, one: str, somebody: str, path: str) -> None:
+    page = open_page(path.format(device=one, person=somebody), viewport={"width": 360, "height": 740})
     for panel in page.locator("details").all()[:3]:
         panel.evaluate("panel => { panel.open = true; }")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -65,12 +74,12 @@ def test_nothing_overflows_at_360_pixels(open_page: Open, one: str, path: str) -
 
 @every_page
 def test_a_page_loads_everything_from_here_and_breaks_no_policy(
-    open_page: Open, one: str, site: Site, path: str
+    open_page: Open, one: str, somebody: str, site: Site, path: str
 ) -> None:
     page = open_page("about:blank")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(path.format(device=one))
+    page.goto(path.format(device=one, person=somebody))
     page.wait_for_load_state("networkidle")
     assert [url for url in asked if not url.startswith((site.url, "data:"))] == []
     assert page.evaluate("typeof htmx") == "object"

@@ -15,6 +15,7 @@ from portal.templatetags import frame
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 TEMPLATES = Path("templates")
 FRAGMENTS = sorted(TEMPLATES.rglob("_*.html"))
+OTHER = "00000000-0000-4000-8000-000000000001"
 PAGES = [
     "/portal/",
     "/portal/help/",
@@ -22,6 +23,10 @@ PAGES = [
     "/portal/devices/?tab=denied",
     "/portal/devices/press-1/",
     "/portal/tokens/",
+    "/portal/tokens/?owner=all&state=live",
+    "/portal/people/",
+    "/portal/people/?q=nobody",
+    f"/portal/people/{OTHER}/",
     "/portal/audit/",
     "/portal/audit/?verify=1",
     "/portal/account/",
@@ -45,8 +50,20 @@ POSTS = [
     "/portal/tokens/abcdefghijkl/disable/",
     "/portal/tokens/abcdefghijkl/enable/",
     "/portal/tokens/abcdefghijkl/revoke/",
+    "/portal/people/create/",
+    f"/portal/people/{OTHER}/role/",
+    f"/portal/people/{OTHER}/deactivate/",
+    f"/portal/people/{OTHER}/activate/",
+    f"/portal/people/{OTHER}/password/",
+    f"/portal/people/{OTHER}/sessions/end/",
+    f"/portal/people/{OTHER}/sessions/0123456789abcdef01234567/end/",
 ]
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)|hx-on|hx-vals=.js:", re.IGNORECASE)
+
+
+@pytest.fixture(autouse=True)
+def _somebody_else(db: None) -> None:
+    User.objects.create(pk=OTHER, username="grace", role="operator")
 
 
 @pytest.mark.parametrize("path", PAGES)
