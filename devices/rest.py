@@ -1,38 +1,54 @@
 """The native REST endpoints about devices."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 
-from devices import admission, bulk, counts, denial, identity, search, submission
+from devices import admission, counts, denial, examples, filters, submission
+from devices import identity as identities
 from devices.models import ID, Device, DeviceQuerySet, Status
 from devices.serializers import (
     CountsSerializer,
-    DecisionsSerializer,
     DeviceSerializer,
     NewDeviceSerializer,
-    OutcomeSerializer,
-    OutcomesSerializer,
     ReasonSerializer,
 )
-from portal import etags, text
-from portal.access import ScopeMissing
+from portal import audit_rest, etags
+from portal.actor import Actor
 from portal.audit_rest import AuditSerializer, LatestFirst
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.models import AuditEvent
-from portal.paging import once, one_of
+from portal.openapi import answered, asked
+from portal.paging import CountedPaging
 from portal.refusal import Invalid
-from portal.rest import Endpoint
+from portal.rest import Endpoint, NoMembers
 from portal.scopes import Scope
 
 Verb = Callable[..., None]
+Handler = TypeVar("Handler", bound=Callable[..., Response])
 
-MOST_WANTED = 200
+
+class DevicePaging(CountedPaging):
+    ordering = "id"
+
+    def order(self, view: Any) -> str:
+        return str(view.wanted.get(filters.ORDERING.name, self.ordering))
+
+
+def decides(answer: Any, reason: Any = examples.REASON) -> Callable[[Handler], Handler]:
+    """Document a verb about one device, which answers the device as it then is."""
+    return extend_schema(
+        request=ReasonSerializer,
+        responses={200: DeviceSerializer},
+        parameters=[etags.IF_MATCH, etags.ETAG],
+        examples=[asked(reason), answered(answer)],
+    )
 
 
 class FleetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, viewsets.GenericViewSet[Device]):
@@ -40,6 +56,7 @@ class FleetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
 
     queryset = Device.objects.select_related("introduction")
     serializer_class = DeviceSerializer
+    pagination_class = DevicePaging
     lookup_value_regex = ID
 
     def get_object(self) -> Device:
@@ -48,20 +65,23 @@ class FleetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
             raise admission.Unknown(self.kwargs["pk"])
         return device
 
-    def apply(self, request: Request, verb: Verb, *decision: Any) -> Device:
-        """Do to the device what the verb says, for the reason in the body."""
+    def apply(
+        self, request: Request, verb: Verb, *decision: Any, takes: type[Serializer[Any]] = ReasonSerializer
+    ) -> Device:
+        """Do to the device what the verb says, for the reason in the body if it takes one."""
         device = self.get_object()
-        wanted = ReasonSerializer(data=request.data)
+        wanted = takes(data=request.data)
         wanted.is_valid(raise_exception=True)
         seen = etags.seen(request, device.revision)
-        verb(device, *decision, by=self.actor, reason=wanted.validated_data["reason"], seen=seen)
+        verb(device, *decision, by=self.actor, seen=seen, **wanted.validated_data)
         return device
 
     def show(self, request: Request, device: Device) -> Response:
         return etags.answer(request, DeviceSerializer(device).data, device.revision)
 
+    @extend_schema(parameters=[etags.IF_NONE_MATCH, etags.ETAG], examples=[answered(examples.ACCEPTED)])
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One device, with an ETag for `If-Match`."""
+        """One device, denied or not, with an ETag for `If-Match`."""
         return self.show(request, self.get_object())
 
 
@@ -72,6 +92,7 @@ class DeviceViewSet(FleetViewSet):
         "list": Scope.DEVICES_READ,
         "retrieve": Scope.DEVICES_READ,
         "create": Scope.DEVICES_ADMIT,
+        "destroy": Scope.DEVICES_DELETE,
         "accept": Scope.DEVICES_ADMIT,
         "reject": Scope.DEVICES_ADMIT,
         "deny": Scope.DEVICES_DELETE,
@@ -79,66 +100,80 @@ class DeviceViewSet(FleetViewSet):
         "history": Scope.DEVICES_READ,
     }
 
+    reads: ClassVar = {"list": (*filters.FILTERS, filters.ORDERING)}
+    paged: ClassVar = ("list", "history")
+
     def get_queryset(self) -> DeviceQuerySet:
         devices: DeviceQuerySet = super().get_queryset()  # type: ignore[assignment]
-        if self.action == "list":
-            devices = devices.filter(denied_at=None)
-            if status := one_of(self.request, "status", Status.values):
-                devices = devices.filter(status=status)
-            wanted = once(self.request, "q") or ""
-            text.check("q", wanted, most=MOST_WANTED)
-            devices = search.find(devices, wanted)
-        return devices
+        return filters.narrow(devices.present(), self.wanted) if self.action == "list" else devices
 
-    @extend_schema(
-        parameters=[
-            OpenApiParameter("status", enum=Status.values, description="Only devices of this status."),
-            OpenApiParameter("q", description="The beginning of an id or a fingerprint, or a part of the identity."),
-        ]
-    )
+    def total(self) -> int | None:
+        return filters.total(self.wanted)
+
+    @extend_schema(examples=[answered(examples.ACCEPTED)])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """List devices by id; denied ones are in the denied list."""
+        """List devices by id, or in another order; denied ones are in the denied list."""
         return super().list(request, *args, **kwargs)
 
-    @extend_schema(request=NewDeviceSerializer, responses={201: DeviceSerializer}, parameters=[IDEMPOTENCY_KEY])
+    @extend_schema(
+        request=NewDeviceSerializer,
+        responses={201: DeviceSerializer},
+        parameters=[IDEMPOTENCY_KEY, etags.LOCATION, etags.ETAG],
+        examples=[
+            asked(examples.NEW, "By its identity"),
+            asked(examples.NEW_BY_CERTIFICATE, "By the name in its certificate"),
+            answered(examples.PREAUTHORIZED),
+        ],
+    )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Preauthorize a device: it is accepted when it proves this key."""
+        """Preauthorize a device: it is accepted when it proves this key.
+
+        A 409 names the device that has the id or the identity already.
+        """
         wanted = NewDeviceSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        try:
-            claimed = identity.read(wanted.validated_data["identity"])
-        except identity.Malformed as malformed:
-            raise Invalid("identity", f"This is no identity: {malformed}.") from malformed
-        device = submission.preauthorize(claimed, wanted.validated_data["key"], by=self.actor)
-        return Response(DeviceSerializer(device).data, 201, headers={"Location": f"/api/v1/devices/{device.pk}"})
+        device = _preauthorized(**wanted.validated_data, by=self.actor)
+        headers = {"Location": f"/api/v1/devices/{device.pk}", "ETag": etags.of(device.revision)}
+        return Response(DeviceSerializer(device).data, 201, headers=headers)
 
-    @extend_schema(request=ReasonSerializer, responses={200: DeviceSerializer})
+    @extend_schema(responses={204: None}, parameters=[etags.IF_MATCH])
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Put a device on the denied list, as `deny` does, without a reason; its record stays."""
+        self.apply(request, denial.deny, takes=NoMembers)
+        return Response(status=204)
+
+    @decides(examples.ACCEPTED)
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, pk: str) -> Response:
         """Accept a pending or rejected device."""
         return self.show(request, self.apply(request, admission.decide, Status.ACCEPTED))
 
-    @extend_schema(request=ReasonSerializer, responses={200: DeviceSerializer})
+    @decides(examples.REJECTED)
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, pk: str) -> Response:
         """Reject a pending or accepted device; its tokens die."""
         return self.show(request, self.apply(request, admission.decide, Status.REJECTED))
 
-    @extend_schema(request=ReasonSerializer, responses={200: DeviceSerializer})
+    @decides(examples.DENIED, examples.STOLEN)
     @action(detail=True, methods=["post"])
     def deny(self, request: Request, pk: str) -> Response:
         """Put a device on the denied list; what it stored is destroyed."""
         return self.show(request, self.apply(request, denial.deny))
 
-    @extend_schema(request=ReasonSerializer, responses={204: None})
+    @extend_schema(
+        request=ReasonSerializer,
+        responses={204: None},
+        parameters=[etags.IF_MATCH],
+        examples=[asked({"reason": "It was scrapped."})],
+    )
     @action(detail=True, methods=["post"])
     def purge(self, request: Request, pk: str) -> Response:
         """Remove the record, denied or not; a device that comes with this id is new."""
         self.apply(request, denial.purge)
         return Response(status=204)
 
-    @extend_schema(responses={200: AuditSerializer(many=True)})
+    @extend_schema(responses={200: AuditSerializer(many=True)}, examples=[answered(audit_rest.EXAMPLE)])
     @action(detail=True, methods=["get"], pagination_class=LatestFirst)
     def history(self, request: Request, pk: str) -> Response:
         """What was done to the device, the latest first; also of one that was purged."""
@@ -147,41 +182,25 @@ class DeviceViewSet(FleetViewSet):
         return self.get_paginated_response(AuditSerializer(page, many=True).data)
 
 
-class DeviceDecisionsView(Endpoint):
-    """One decision on many devices."""
-
-    scopes: ClassVar = {"post": Scope.DEVICES_ADMIT}
-
-    @extend_schema(request=DecisionsSerializer, responses={200: OutcomesSerializer})
-    def post(self, request: Request) -> Response:
-        """Accept or reject up to 1,000 devices; one that is refused voids no other.
-
-        To deny them needs the scope `devices:delete` as well.
-        """
-        wanted = DecisionsSerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        asked = wanted.validated_data
-        decision = bulk.DECISIONS[asked["decision"]]
-        if not self.actor.may(decision.scope):
-            raise ScopeMissing(decision.scope)
-        ids = asked["ids"] if "ids" in asked else bulk.matching(**_named(asked["filter"]))
-        outcomes: Any = bulk.decide(ids, decision, by=self.actor, reason=asked["reason"])
-        return Response({"outcomes": OutcomeSerializer(outcomes, many=True).data})
-
-
 class DeviceCountsView(Endpoint):
     """How many devices there are."""
 
     scopes: ClassVar = {"get": Scope.DEVICES_READ}
 
-    @extend_schema(responses={200: CountsSerializer})
+    @extend_schema(responses={200: CountsSerializer}, examples=[answered(examples.COUNTS)])
     def get(self, request: Request) -> Response:
         """Count the devices by status."""
         return Response(counts.by_tab())
 
 
-def _named(chosen: dict[str, str]) -> dict[str, str]:
-    return {"status": chosen["status"], "wanted": chosen["q"]}
+def _preauthorized(*, key: str, by: Actor, identity: str = "", id: str = "") -> Device:
+    if id:
+        return submission.preauthorize_id(id, key, by=by)
+    try:
+        claimed = identities.read(identity)
+    except identities.Malformed as malformed:
+        raise Invalid("identity", f"This is no identity: {malformed}.") from malformed
+    return submission.preauthorize(claimed, key, by=by)
 
 
 class DeniedDeviceViewSet(FleetViewSet):
@@ -192,6 +211,7 @@ class DeniedDeviceViewSet(FleetViewSet):
         "list": Scope.DEVICES_READ,
         "retrieve": Scope.DEVICES_READ,
         "restore": Scope.DEVICES_DELETE,
+        "destroy": Scope.DEVICES_DELETE,
     }
 
     def get_object(self) -> Device:
@@ -200,7 +220,26 @@ class DeniedDeviceViewSet(FleetViewSet):
             raise denial.NotOnDeniedList(f"{self.kwargs['pk']} is not on the denied list.")
         return device
 
-    @extend_schema(request=ReasonSerializer, responses={200: DeviceSerializer})
+    def total(self) -> int:
+        return counts.by_tab()[counts.DENIED]
+
+    @extend_schema(examples=[answered(examples.DENIED)])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the denied devices by id."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(parameters=[etags.IF_NONE_MATCH, etags.ETAG], examples=[answered(examples.DENIED)])
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One denied device, with an ETag for `If-Match`."""
+        return super().retrieve(request, *args, **kwargs)
+
+    @extend_schema(responses={204: None}, parameters=[etags.IF_MATCH])
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Take a device off the denied list, as `restore` does, without a reason; its record counts again."""
+        self.apply(request, denial.restore, takes=NoMembers)
+        return Response(status=204)
+
+    @decides(examples.RESTORED)
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: str) -> Response:
         """Take a device off the denied list; its record counts again, what it had stored is gone."""

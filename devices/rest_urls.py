@@ -3,7 +3,8 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from devices.rest import DeniedDeviceViewSet, DeviceCountsView, DeviceDecisionsView, DeviceViewSet
+from devices.bulk_rest import DeviceDecisionsView
+from devices.rest import DeniedDeviceViewSet, DeviceCountsView, DeviceViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("devices", DeviceViewSet, basename="device")

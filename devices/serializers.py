@@ -2,17 +2,20 @@
 
 from typing import Any, ClassVar
 
+from django.core.validators import RegexValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from devices import bulk
-from devices.models import Device, Status
+from devices import bulk, filters
+from devices.models import ID, Device, Status
+from portal.parameters import Parameter, Word
 from portal.rest import StrictSerializer, Text
 
 
 class DeviceSerializer(serializers.ModelSerializer[Device]):
     """A device; times are RFC 3339 in UTC."""
 
-    identity = serializers.DictField(source="introduction.members", help_text="What the device says it is.")
+    identity = serializers.DictField(source="introduction.named", help_text="What the device says it is.")
     identity_text = serializers.CharField(source="introduction.text", help_text="The identity as it was sent.")
     key = serializers.CharField(source="introduction.key", help_text="The public key as it was sent.")
     status = serializers.ChoiceField(choices=Status.choices, help_text="The state of the admission.")
@@ -33,11 +36,30 @@ class ReasonSerializer(StrictSerializer):
     reason = Text(max_length=500, required=False, allow_blank=True, default="")
 
 
-class FilterSerializer(StrictSerializer):
-    """Which devices are meant, as the list would find them."""
+def _said_by(parameter: Parameter) -> type[Text]:
+    """The field of a text that the parameter reads, with its shape; one list of words must not become two enums."""
+    shape = {name: value for name, value in parameter.shape().items() if name != "enum"}
+    return extend_schema_field(shape)(type("Said", (Text,), {}))
 
-    status = serializers.ChoiceField(choices=Status.choices, required=False, default="")
-    q = Text(max_length=200, required=False, allow_blank=True, default="", help_text="As in the list.")
+
+def _description(parameter: Parameter) -> str:
+    words = f" One of {', '.join(parameter.words)}." if isinstance(parameter, Word) else ""
+    return parameter.description + words
+
+
+class FilterSerializer(StrictSerializer):
+    """Which devices are meant: the filters of the list of devices, by the same names."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            each.name: _said_by(each)(required=False, allow_blank=True, help_text=_description(each))
+            for each in filters.FILTERS
+        }
+
+    def to_internal_value(self, data: Any) -> Any:
+        sent = super().to_internal_value(data)
+        read = {each.name: each.read(sent[each.name]) for each in filters.FILTERS if each.name in sent}
+        return {name: value for name, value in read.items() if value is not None}
 
 
 class DecisionsSerializer(StrictSerializer):
@@ -79,7 +101,20 @@ class CountsSerializer(serializers.Serializer[Any]):
 
 
 class NewDeviceSerializer(StrictSerializer):
-    """A device that is expected: let in when it proves this key."""
+    """A device that is expected: let in when it proves this key. Send `identity` or `id`, one of them."""
 
-    identity = Text(max_length=8192, help_text="The identity: a text holding a JSON object of texts.")
+    identity = Text(
+        max_length=8192, required=False, help_text="The identity: a text holding a JSON object of texts; makes the id."
+    )
+    id = Text(
+        max_length=128,
+        required=False,
+        validators=[RegexValidator(rf"\A{ID}\Z", "An id is 1 to 128 of A-Z a-z 0-9 _ : -.")],
+        help_text="The id of a device that has no identity: the CN of the certificate that it will come with.",
+    )
     key = Text(max_length=16384, help_text="The device's PEM public key.")
+
+    def validate(self, attrs: Any) -> Any:
+        if ("identity" in attrs) == ("id" in attrs):
+            raise serializers.ValidationError({"identity": ["Send 'identity' or 'id', one of them."]})
+        return attrs

@@ -3,19 +3,48 @@
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
-from rest_framework.generics import GenericAPIView
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal import text
+from portal import parameters
 from portal.models import AuditEvent
-from portal.paging import Paging, once
+from portal.openapi import answered
+from portal.paging import Paging
+from portal.parameters import Line, Moment
+from portal.refusal import NotFound
 from portal.rest import Endpoint
 from portal.scopes import Scope
 
-MOST_WANTED = 200
+EXAMPLE: dict[str, Any] = {
+    "number": 4711,
+    "at": "2026-11-25T08:05:00.000000Z",
+    "actor": "line-3",
+    "actor_kind": "token",
+    "credential": "k3v9q2m8x1ab",
+    "address": "10.0.7.12",
+    "verb": "device.accepted",
+    "subject_kind": "device",
+    "subject_id": "press-1",
+    "before": {"status": "pending"},
+    "after": {"status": "accepted"},
+    "reason": "As ordered by maintenance.",
+    "request_id": "0d5b9a8e-6f0c-4c55-9c39-4b1c1e6a6f3d",
+}
+EXACTLY = ("actor", "verb", "subject_kind", "subject_id", "request_id")
+FILTERS = (
+    *(Line(name=name, description="Only rows with exactly this.", lookup=name) for name in EXACTLY),
+    Moment(name="after", description="Only changes then or later.", lookup="at__gte"),
+    Moment(name="before", description="Only changes before then.", lookup="at__lt"),
+)
+
+
+class NoSuchRow(NotFound):
+    code = "audit_row_not_found"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"The audit trail has no row {number}; the list shows the latest first.")
 
 
 class AuditSerializer(serializers.ModelSerializer[AuditEvent]):
@@ -37,26 +66,33 @@ class LatestFirst(Paging):
     ordering = "-number"
 
 
-class AuditView(Endpoint, GenericAPIView[AuditEvent]):
-    """The audit trail, the latest first."""
+class AuditViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, viewsets.GenericViewSet[AuditEvent]):
+    """Who did what to which subject, when and why."""
 
-    scopes: ClassVar = {"get": Scope.AUDIT_READ}
+    scopes: ClassVar = {"list": Scope.AUDIT_READ, "retrieve": Scope.AUDIT_READ}
+    reads: ClassVar = {"list": FILTERS}
     queryset = AuditEvent.objects.all()
     serializer_class = AuditSerializer
     pagination_class = LatestFirst
-    filters: ClassVar = ("actor", "verb", "subject_kind", "subject_id", "request_id")
+    lookup_field = "number"
+    lookup_value_converter = "int"
 
     def get_queryset(self) -> QuerySet[AuditEvent]:
-        sent = {name: once(self.request, name) or "" for name in self.filters}
-        for name, value in sent.items():
-            text.check(name, value, most=MOST_WANTED)
-        return AuditEvent.objects.filter(**{name: value for name, value in sent.items() if value})
+        return AuditEvent.objects.filter(**parameters.conditions(FILTERS, self.wanted))
 
-    @extend_schema(
-        parameters=[OpenApiParameter(name, description="Only rows with exactly this.") for name in filters],
-        responses={200: AuditSerializer(many=True)},
-    )
-    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Read the audit trail."""
-        page = self.paginate_queryset(self.get_queryset())
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+    def get_object(self) -> AuditEvent:
+        number = self.kwargs["number"]
+        event = AuditEvent.objects.filter(number=number).first()
+        if event is None:
+            raise NoSuchRow(number)
+        return event
+
+    @extend_schema(examples=[answered(EXAMPLE)])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Read the audit trail, the latest change first."""
+        return super().list(request, *args, **kwargs)
+
+    @extend_schema(examples=[answered(EXAMPLE)])
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One change by its number in the chain."""
+        return super().retrieve(request, *args, **kwargs)

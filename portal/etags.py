@@ -1,11 +1,20 @@
 """Objects have an `ETag`; a change with `If-Match` happens only to what the caller has seen (RFC 9110)."""
 
-from typing import Any
+from typing import Any, Final
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.refusal import Refusal
+
+HEADER: Final = OpenApiParameter.HEADER
+LOCATION = OpenApiParameter("Location", str, HEADER, response=[201], description="Where it is from now on.")
+ETAG = OpenApiParameter("ETag", str, HEADER, response=[200, 201], description="Its revision, for `If-Match`.")
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, HEADER, description="The `ETag` that you saw: if the object has changed since, nothing is done."
+)
+IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, HEADER, description="The `ETag` of what you hold already.")
 
 
 class Changed(Refusal):

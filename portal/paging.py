@@ -1,4 +1,4 @@
-"""Lists: cursor paging with a cap, and query parameters that are judged and never ignored.
+"""Lists come in pages with a cap; a page follows another by a cursor, and costs the same wherever it stands.
 
 A cursor holds a position that goes into a query, so it bears a seal: one that was changed, or taken from another list,
 is refused before the database sees it.
@@ -6,68 +6,102 @@ is refused before the database sees it.
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.utils.crypto import constant_time_compare
-from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from portal import sealing
-from portal.refusal import Invalid
+from portal.keyset import Order, Place
+from portal.parameters import Parameter, Whole
+
+CURSOR = Parameter(
+    name="cursor", description="Where the page begins; stands in `next` and `previous` of another page of this list."
+)
+LIMIT = Whole(name="limit", description="How many results a page holds.", least=1, most=500, usual=50)
+PAGE = (CURSOR, LIMIT)
+
+_LINK = {"type": ["string", "null"], "format": "uri"}
 
 
-class Paging(CursorPagination):
-    """`{"results": […], "next": "<URL or null>", "previous": …}`; `limit` from 1 to 500, 50 unless told."""
+class Paging(BasePagination):
+    """`{"results": […], "next": "<URL or null>", "previous": …}`; the view is an Endpoint that pages this operation."""
 
-    page_size = 50
-    max_page_size = 500
-    page_size_query_param = "limit"
-    cursor_query_description = "Where the page begins, taken from `next` or `previous` of another page."
-    page_size_query_description = "How many results a page holds, from 1 to 500; 50 unless told."
-    ordering: Any = "pk"
-    invalid_cursor_message = "This cursor is not one of ours; take it from 'next' or 'previous'."
+    ordering = "pk"
 
-    def get_page_size(self, request: Request) -> int | None:
-        sent = once(request, "limit")
-        if sent is None:
-            return self.page_size
-        if not (sent.isascii() and sent.isdigit() and len(sent) <= 3 and 1 <= int(sent) <= self.max_page_size):
-            raise Invalid("limit", f"'limit' is a whole number from 1 to {self.max_page_size}.")
-        return int(sent)
+    def order(self, view: Any) -> str:
+        """The order of the list: a field, with `-` before it for the other direction."""
+        return self.ordering
 
-    def encode_cursor(self, cursor: Cursor) -> str:
-        url = self.base_url or ""
-        made = urlsafe_b64encode(json.dumps([cursor.offset, cursor.reverse, cursor.position]).encode()).decode()
-        return replace_query_param(url, self.cursor_query_param, f"{made}.{self._seal(urlsplit(url).path, made)}")
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.url = request.build_absolute_uri()
+        self.spelled = self.order(view)
+        order, size = Order.spelled(self.spelled), view.wanted.get("limit", LIMIT.usual)
+        backward, place = self._read(view.wanted["cursor"]) if "cursor" in view.wanted else (False, None)
+        rows = (order.backward() if backward else order).rows(queryset, place, size + 1)
+        more, page = len(rows) > size, rows[:size]
+        if backward:
+            page.reverse()
+        self.next = self.previous = None
+        if page and (backward or more):
+            self.next = self._link(False, order.place(page[-1]))
+        if page and (more if backward else place):
+            self.previous = self._link(True, order.place(page[0]))
+        return page
 
-    def decode_cursor(self, request: Request) -> Cursor | None:
-        sent = once(request, self.cursor_query_param)
-        if sent is None:
-            return None
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"results": data, "next": self.next, "previous": self.previous})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        links = {
+            "next": {**_LINK, "description": "The page after this one.", "example": None},
+            "previous": {**_LINK, "description": "The page before this one.", "example": None},
+        }
+        members = {"results": schema, **links}
+        return {"type": "object", "required": list(members), "properties": members}
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return []  # PAGE is documented with the other parameters of the endpoint.
+
+    def _link(self, backward: bool, place: Place) -> str:
+        made = urlsafe_b64encode(json.dumps([backward, place.value, place.pk]).encode()).decode()
+        return replace_query_param(self.url, CURSOR.name, f"{made}.{self._seal(made)}")
+
+    def _read(self, sent: str) -> tuple[bool, Place]:
         made, _, seal = sent.rpartition(".")
-        if not constant_time_compare(self._seal(urlsplit(request.build_absolute_uri()).path, made), seal):
-            raise Invalid("cursor", self.invalid_cursor_message)
-        return Cursor(*json.loads(urlsafe_b64decode(made)))
+        if not constant_time_compare(self._seal(made), seal):
+            raise CURSOR.refuse("This cursor is none of this list and order; take it from 'next' or 'previous'.")
+        backward, value, pk = json.loads(urlsafe_b64decode(made))
+        return backward, Place(value, pk)
 
-    def _seal(self, path: str, made: str) -> str:
-        place = f"{path}\n{self.ordering}\n{made}"
+    def _seal(self, made: str) -> str:
+        place = f"{urlsplit(self.url).path}\n{self.spelled}\n{made}"
         return sealing.mac("cursor", place.encode("utf-8", "surrogatepass"))[:24]
 
 
-def once(request: Request, name: str) -> str | None:
-    """A query parameter as sent; given twice it is refused."""
-    sent = request.query_params.getlist(name)
-    if len(sent) > 1:
-        raise Invalid(name, f"'{name}' is given twice; give it once.")
-    return sent[0] if sent else None
+class CountedPaging(Paging):
+    """A page that also says how many there are in all; the view knows, without counting."""
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        page = super().paginate_queryset(queryset, request, view)
+        self.total: int | None = view.total()
+        return page
 
-def one_of(request: Request, name: str, allowed: Sequence[str]) -> str | None:
-    """A query parameter that takes one word of a list; another word is refused."""
-    sent = once(request, name)
-    if sent is not None and sent not in allowed:
-        raise Invalid(name, f"'{name}' is one of {', '.join(allowed)}.")
-    return sent
+    def get_paginated_response(self, data: Any) -> Response:
+        response = super().get_paginated_response(data)
+        response.data["total"] = self.total
+        return response
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        shape = super().get_paginated_response_schema(schema)
+        total = {
+            "type": ["integer", "null"],
+            "description": "How many there are on all pages; null under a filter that nobody keeps a count for.",
+            "example": 1,
+        }
+        members = {**shape["properties"], "total": total}
+        return {**shape, "required": list(members), "properties": members}

@@ -1,14 +1,17 @@
-"""What every REST endpoint shares: the order of checks, and how its body is read."""
+"""What every REST endpoint shares: the order of checks, and how its query and its body are read."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portal import paging, parameters
+from portal.access import NotAuthenticated
 from portal.actor import Actor
+from portal.parameters import Parameter
 from portal.refusal import Refusal
 
 
@@ -17,9 +20,20 @@ class MethodNotAllowed(Refusal):
 
 
 class Endpoint(APIView):
-    """The base of every REST view: a method that is not served is a 405 before anything else is asked."""
+    """The base of every REST view: a method that is not served is a 405 before anything else is asked.
+
+    An operation whose scope is None is open to everybody, or to `any_token` that is live if it is named there.
+    `reads` names the query parameters of each operation, as `scopes` does its scope, and `paged` the operations that
+    answer a page and so read `cursor` and `limit` too. A foreign system's endpoint says `reads = None`: it reads its
+    query itself, and ignores what that system ignores.
+    """
 
     http_method_names: Sequence[str] = ["get", "head", "post", "put", "patch", "delete"]
+    any_token: ClassVar[Sequence[str]] = ()
+    reads: ClassVar[Mapping[str, Sequence[Parameter]] | None] = {}
+    paged: ClassVar[Sequence[str]] = ("list",)
+    # What the query says, by the name of the parameter; filled in before a handler runs.
+    wanted: Mapping[str, Any] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         method = (request.method or "").lower()
@@ -27,6 +41,23 @@ class Endpoint(APIView):
         if method not in self.http_method_names or getattr(self, method, None) is None:
             self.http_method_not_allowed(request, *args, **kwargs)
         super().initial(request, *args, **kwargs)
+        if request.auth is None and self.operation in self.any_token:
+            raise NotAuthenticated
+        if request.META.get("QUERY_STRING") and (known := self.parameters()) is not None:
+            self.wanted = parameters.read(request, known)
+
+    @property
+    def operation(self) -> str:
+        """What is asked of it: the action of a view set, else the method."""
+        asked: str = getattr(self, "action", None) or (self.request.method or "").lower()
+        return "get" if asked == "head" else asked
+
+    def parameters(self) -> Sequence[Parameter] | None:
+        """The query parameters that this operation reads; None if nobody judges them here."""
+        if self.reads is None:
+            return None
+        own = self.reads.get(self.operation, ())
+        return (*own, *paging.PAGE) if self.operation in self.paged else own
 
     @property
     def actor(self) -> Actor:
@@ -67,3 +98,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
             raise serializers.ValidationError({str(name): ["This member is unknown here."] for name in unknown})
         return super().to_internal_value(data)
+
+
+class NoMembers(StrictSerializer):
+    """The body of a call that takes none: nothing, or an object without members."""

@@ -1,7 +1,9 @@
 """Where the frame's REST endpoints are."""
 
-from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-from portal.audit_rest import AuditView
+from portal.audit_rest import AuditViewSet
 
-urlpatterns = [path("audit", AuditView.as_view())]
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("audit", AuditViewSet, basename="audit")
+urlpatterns = router.urls

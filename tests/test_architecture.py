@@ -14,8 +14,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gateway": {"portal", "devices", "tokens"},
 }
 FACES = {
-    "account.py", "audit_pages.py", "authentication.py", "control_plane.py", "forms.py", "login.py", "overview.py",
-    "pages.py", "people_forms.py", "people_pages.py", "rest.py", "serializers.py",
+    "account.py", "audit_pages.py", "authentication.py", "bulk_pages.py", "bulk_rest.py", "control_plane.py",
+    "forms.py", "login.py", "overview.py", "pages.py", "people_forms.py", "people_pages.py", "rest.py",
+    "serializers.py",
 }  # fmt: skip
 FACE_FOLDERS = {"commands", "dialects"}
 WRITES = {

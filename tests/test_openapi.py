@@ -8,9 +8,17 @@ import pytest
 import schemathesis
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 from hypothesis import HealthCheck, settings
-from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
+from hypothesis.stateful import run_state_machine_as_test
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from devices.models import Device
 from portal.actor import Actor
@@ -29,12 +37,15 @@ def test_every_change_of_a_model_has_its_migration(db: None) -> None:
 
 
 class TestAnswers:
-    """Requests made up from the document: no answer is a fault, and every no has the documented shape.
+    """Requests made up from the document, as it says and against it: no answer is a fault, every no has its shape.
 
     Dialects have shapes of their own, which the document names; what is more of them stands in their tests.
     """
 
     DOCUMENT = schemathesis.openapi.from_wsgi("/api/schema/", application)
+    DOCUMENT.config.generation.modes = list(GenerationMode)
+    DOCUMENT.config.generation.with_security_parameters = False  # The tests send a token themselves.
+    NATIVE = DOCUMENT.include(path_regex="^/api/v1/")
 
     @pytest.fixture
     def token(self, administrator: User, make_device: Callable[..., Device]) -> str:
@@ -53,15 +64,48 @@ class TestAnswers:
             signal.connect(close_old_connections)
 
     @DOCUMENT.parametrize()
-    @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
     def test_no_request_meets_a_fault_and_every_no_has_its_shape(self, case: Any, token: str) -> None:
         answer = case.call(headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code < 500
-        assert answer.headers["x-request-id"]
-        if answer.status_code >= 300 and case.operation.path.startswith("/api/v1/"):
+        judge(case, answer)
+        if case.operation.path.startswith("/api/v1/"):
+            case.validate_response(answer, checks=[negative_data_rejection])
+
+    def test_nor_does_one_that_follows_from_the_answers_before(self, token: str) -> None:
+        """Ids, cursors and revisions that one call answered go into the next, in stories of a few steps."""
+
+        class Story(self.NATIVE.as_state_machine()):  # type: ignore[misc]
+            def setup(self) -> None:
+                self.before = transaction.savepoint()
+
+            def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+                return {"headers": {"Authorization": f"Bearer {token}"}}
+
+            def validate_response(self, response: Any, case: Any, **_: Any) -> None:
+                judge(case, response)
+
+            def teardown(self) -> None:
+                transaction.savepoint_rollback(self.before)
+
+        run_state_machine_as_test(
+            Story,
+            settings=settings(
+                max_examples=60, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
+            ),
+        )
+
+
+def judge(case: Any, answer: Any) -> None:
+    """Whatever was asked: the answer is none of a fault, has a documented status and shape, and of a no ours."""
+    assert answer.status_code < 500
+    assert answer.headers["x-request-id"]
+    checks = [status_code_conformance, response_schema_conformance, content_type_conformance]
+    if case.operation.path.startswith("/api/v1/"):
+        checks.append(response_headers_conformance)
+        if answer.status_code >= 400:
             body = answer.json()
             assert set(body) - {"invalid"} == {"error", "code", "request_id"}
             assert body["request_id"] == answer.headers["x-request-id"][0]
             assert body["error"].endswith(".")
             assert ("invalid" in body) == (answer.status_code == 400)
-        case.validate_response(answer, checks=[status_code_conformance, response_schema_conformance])
+    case.validate_response(answer, checks=checks)

@@ -65,6 +65,20 @@ def test_an_operation_opens_to_its_own_scope_alone(
     assert own.status_code < 500
 
 
+def test_where_any_token_will_do_one_is_needed(rest: Callable[..., APIClient]) -> None:
+    open_to_any = [
+        (method.upper(), fill(path, operation))
+        for path, methods in paths().items()
+        for method, operation in methods.items()
+        if {"bearer": []} in operation.get("security", [])
+    ]
+    assert ("GET", "/api/v1/me") in open_to_any
+    for method, path in open_to_any:
+        nobody = APIClient().generic(method, path)
+        assert (nobody.status_code, nobody["WWW-Authenticate"].partition(" ")[0]) == (401, "Bearer")
+        assert rest(Scope.METRICS_READ).generic(method, path).status_code == 200
+
+
 @pytest.mark.parametrize("path", paths())
 def test_a_method_that_is_not_served_is_a_405_that_names_the_served_ones(db: None, path: str) -> None:
     served = {method.upper() for method in paths()[path]}

@@ -7,8 +7,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.access import NotAuthenticated
+from portal.openapi import answered
 from portal.rest import Endpoint
+from tokens import examples
 
 
 class MeSerializer(serializers.Serializer[Any]):
@@ -25,12 +26,11 @@ class MeView(Endpoint):
     """Who I am here."""
 
     scopes: ClassVar = {"get": None}
+    any_token: ClassVar = ("get",)
 
-    @extend_schema(responses={200: MeSerializer})
+    @extend_schema(responses={200: MeSerializer}, examples=[answered(examples.ME)])
     def get(self, request: Request) -> Response:
         """Say which credential asks and what it may do; any live one will do."""
-        if request.auth is None:
-            raise NotAuthenticated
         user: Any = request.user
         actor = self.actor
         return Response(

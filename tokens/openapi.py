@@ -13,8 +13,10 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
     name = "bearer"
 
     def get_security_requirement(self, auto_schema: AutoSchema) -> Any:
-        scope = scope_of(auto_schema.view)
-        return {self.name: [str(scope)]} if scope else {}
+        view: Any = auto_schema.view
+        if scope := scope_of(view):
+            return {self.name: [str(scope)]}
+        return {self.name: []} if view.operation in view.any_token else {}
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
         return {

@@ -54,6 +54,7 @@ class MenderEndpoint(Endpoint):
     """The base of both faces: whoever asks what is served, by OPTIONS, needs no token."""
 
     http_method_names: Sequence[str] = [*Endpoint.http_method_names, "options"]
+    reads = None
     error_serializer = MenderErrorSerializer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -32,8 +32,14 @@ LINK = OpenApiParameter("Link", str, OpenApiParameter.HEADER, response=[200], de
 WRONG = OpenApiResponse(ErrorSerializer, "A parameter is wrong; `invalid` says which.")
 
 
+class SatelliteEndpoint(Endpoint):
+    """The base of all: what a query holds beside the documented parameters is ignored."""
+
+    reads = None
+
+
 @extend_schema(tags=[TAG])
-class DeviceList(Endpoint):
+class DeviceList(SatelliteEndpoint):
     """The devices that are not denied."""
 
     scopes: ClassVar = {"get": Scope.DEVICES_READ}
@@ -63,7 +69,7 @@ class DeviceList(Endpoint):
 
 
 @extend_schema(tags=[TAG], parameters=[UUID])
-class OneDevice(Endpoint):
+class OneDevice(SatelliteEndpoint):
     """One device that is not denied."""
 
     scopes: ClassVar = {"get": Scope.DEVICES_READ, "delete": Scope.DEVICES_DELETE}
@@ -79,7 +85,7 @@ class OneDevice(Endpoint):
             raise admission.Unknown(uuid)
         return Response(SatelliteDeviceDetailSerializer(device).data)
 
-    @extend_schema(responses={204: None})
+    @extend_schema(operation_id="satellite_deny_device", responses={204: None})
     def delete(self, request: Request, uuid: str) -> Response:
         """Put a device on the denied list: it is refused everywhere, and what it stored is destroyed."""
         if not denial.deny_by_id(uuid, by=self.actor):
@@ -88,7 +94,7 @@ class OneDevice(Endpoint):
 
 
 @extend_schema(tags=[TAG])
-class DeniedList(Endpoint):
+class DeniedList(SatelliteEndpoint):
     """The denied list."""
 
     scopes: ClassVar = {"get": Scope.DEVICES_READ}
@@ -112,12 +118,12 @@ class DeniedList(Endpoint):
 
 
 @extend_schema(tags=[TAG], parameters=[UUID])
-class OneDenied(Endpoint):
+class OneDenied(SatelliteEndpoint):
     """One device on the denied list."""
 
     scopes: ClassVar = {"delete": Scope.DEVICES_DELETE}
 
-    @extend_schema(responses={204: None})
+    @extend_schema(operation_id="satellite_restore_device", responses={204: None})
     def delete(self, request: Request, uuid: str) -> Response:
         """Take a device off the denied list; its record counts again, what it had stored is gone."""
         if not denial.restore_by_id(uuid, by=self.actor):

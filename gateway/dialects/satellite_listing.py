@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import F
 from rest_framework.request import Request
 
-from portal.paging import once, one_of
+from portal.parameters import once, one_of
 from portal.refusal import Invalid
 
 MOST_SKIPPED = 2**31 - 1

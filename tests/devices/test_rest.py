@@ -103,6 +103,46 @@ def test_deny_restore_and_purge_one_after_the_other(client: APIClient, make_devi
     assert client.post(f"{DEVICES}/press-1/purge").status_code == 404
 
 
+class TestDelete:
+    def test_of_a_device_denies_it_and_of_a_denied_one_restores_it(
+        self, client: APIClient, make_device: Callable[..., Device]
+    ) -> None:
+        make_device(status="accepted")
+        denied = client.delete(f"{DEVICES}/press-1")
+        assert (denied.status_code, denied.content) == (204, b"")
+        assert client.get(f"{DENIED}/press-1").json()["denied_by"] == "token test"
+        again = client.delete(f"{DEVICES}/press-1")
+        assert (again.status_code, again.json()["code"]) == (409, "device_denied")
+        restored = client.delete(f"{DENIED}/press-1", {}, format="json")
+        assert (restored.status_code, restored.content) == (204, b"")
+        assert client.get(f"{DEVICES}/press-1").json()["status"] == "accepted"
+        assert client.delete(f"{DENIED}/press-1").json()["code"] == "not_on_denied_list"
+        assert client.delete(f"{DEVICES}/press-2").json()["code"] == "device_not_found"
+        verbs = AuditEvent.objects.filter(subject_kind="device").order_by("number").values_list("verb", flat=True)
+        assert list(verbs) == ["device.denied", "device.restored"]
+
+    def test_happens_only_to_what_the_caller_has_seen(
+        self, client: APIClient, make_device: Callable[..., Device]
+    ) -> None:
+        make_device()
+        seen = client.get(f"{DEVICES}/press-1")["ETag"]
+        client.post(f"{DEVICES}/press-1/accept")
+        late = client.delete(f"{DEVICES}/press-1", headers={"If-Match": seen})
+        assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
+        seen = client.get(f"{DEVICES}/press-1")["ETag"]
+        assert client.delete(f"{DEVICES}/press-1", headers={"If-Match": seen}).status_code == 204
+        assert client.delete(f"{DENIED}/press-1", headers={"If-Match": seen}).status_code == 412
+
+    @pytest.mark.parametrize("body", [b'{"reason": "stolen"}', b"[]", b"null", b"{"])
+    def test_takes_no_body_so_that_no_reason_is_lost(
+        self, client: APIClient, make_device: Callable[..., Device], body: bytes
+    ) -> None:
+        make_device()
+        answer = client.generic("DELETE", f"{DEVICES}/press-1", body, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+        assert not Device.objects.get().is_denied
+
+
 class TestPreauthorize:
     TEXT = ' {"serial": "7"}\n'
 
@@ -119,6 +159,34 @@ class TestPreauthorize:
         assert answer["Location"] == f"{DEVICES}/{identity.digest({'serial': '7'})}"
         assert (body["identity_text"], body["key"]) == (self.TEXT, machine.pem)
         assert client.get(answer["Location"]).json() == body
+
+    def test_a_device_without_an_identity_is_expected_by_its_id(
+        self, client: APIClient, mender_device: Callable[..., MenderDevice]
+    ) -> None:
+        pem = mender_device().pem
+        answer = client.post(DEVICES, {"id": "press-1", "key": pem}, format="json")
+        body = answer.json()
+        assert (answer.status_code, answer["Location"], answer["ETag"]) == (201, f"{DEVICES}/press-1", '"1"')
+        assert (body["id"], body["status"], body["identity"], body["key"]) == ("press-1", "preauthorized", {}, pem)
+        again = client.post(DEVICES, {"id": "press-1", "key": pem}, format="json")
+        assert (again.status_code, again.json()["code"]) == (409, "device_exists")
+        assert again.json()["error"].startswith("press-1 is preauthorized already")
+
+    @pytest.mark.parametrize("named", [{}, {"id": "press-1", "identity": TEXT}])
+    def test_identity_or_id_one_of_them_is_needed(
+        self, client: APIClient, mender_device: Callable[..., MenderDevice], named: dict[str, str]
+    ) -> None:
+        answer = client.post(DEVICES, {**named, "key": mender_device().pem}, format="json")
+        assert (answer.status_code, list(answer.json()["invalid"])) == (400, ["identity"])
+        assert not Device.objects.exists()
+
+    @pytest.mark.parametrize("device_id", ["", "a b", "é", "a/b", "a.b", "x" * 129, "a\n", "\u202e", None, 7])
+    def test_an_id_that_none_can_be_is_named(
+        self, client: APIClient, mender_device: Callable[..., MenderDevice], device_id: Any
+    ) -> None:
+        answer = client.post(DEVICES, {"id": device_id, "key": mender_device().pem}, format="json")
+        assert (answer.status_code, list(answer.json()["invalid"])) == (400, ["id"])
+        assert not Device.objects.exists()
 
     def test_is_refused_for_an_identity_that_is_known_or_denied_in_any_spelling(
         self, client: APIClient, mender_device: Callable[..., MenderDevice], make_device: Callable[..., Device]

@@ -141,6 +141,39 @@ class TestPreauthorize:
     def test_a_key_that_nobody_can_prove_is_refused(self, db: None, root: Actor, key: str) -> None:
         with pytest.raises(Invalid, match="cannot be used"):
             submission.preauthorize(CLAIM, key, by=root)
+        with pytest.raises(Invalid, match="cannot be used"):
+            submission.preauthorize_id("press-1", key, by=root)
+
+    def test_a_device_that_will_come_with_a_certificate_is_expected_by_its_id(
+        self, db: None, root: Actor, pem: str
+    ) -> None:
+        device = submission.preauthorize_id("press-1", pem, by=root)
+        assert (device.pk, device.status, device.fingerprint, device.identity_digest) == (
+            "press-1", "preauthorized", keys.fingerprint(pem), "",
+        )  # fmt: skip
+        said = Introduction.objects.get()
+        assert (said.text, said.members, said.key) == ("", {}, pem)
+        event = AuditEvent.objects.get()
+        assert (event.verb, event.subject_id) == ("device.preauthorized", "press-1")
+
+    def test_expected_by_the_digest_of_its_identity_it_is_the_device_with_this_identity(
+        self, db: None, root: Actor, pem: str
+    ) -> None:
+        submission.preauthorize_id(CLAIM.digest, pem, by=root)
+        assert introduction.introduce(CLAIM, keys.read(pem), address="").is_admitted
+
+    @pytest.mark.parametrize("status", STATES)
+    def test_an_id_that_is_known_is_refused_and_the_device_named(
+        self, make_device: Callable[..., Device], root: Actor, pem: str, status: str
+    ) -> None:
+        device = make_device("press-1", members=dict(CLAIM.members), status=status)
+        for known in ("press-1", CLAIM.digest):
+            with pytest.raises(submission.AlreadyKnown, match=f"^press-1 is {status} already"):
+                submission.preauthorize_id(known, pem, by=root)
+        denial.deny(device, by=root)
+        with pytest.raises(admission.Denied, match=r"^press-1 is on the denied list;"):
+            submission.preauthorize_id("press-1", pem, by=root)
+        assert Device.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,63 @@
+"""Walk a list from any place in it: as ranges of an index, so that its end costs what its beginning costs.
+
+The order is that of one field, and of the primary key where rows have the same value, both in the same direction. A row
+without a value comes before all others, and last in the other direction.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a row stands: its value of the field, as JSON knows it, and its primary key."""
+
+    value: Any
+    pk: Any
+
+
+@dataclass(frozen=True)
+class Order:
+    field: str
+    descending: bool = False
+
+    @classmethod
+    def spelled(cls, text: str) -> "Order":
+        """`last_seen`, or `-last_seen` for the other direction."""
+        return cls(text.removeprefix("-"), text.startswith("-"))
+
+    def backward(self) -> "Order":
+        return Order(self.field, not self.descending)
+
+    def place(self, row: Any) -> Place:
+        value = getattr(row, self.field)
+        return Place(value.isoformat() if isinstance(value, datetime) else value, row.pk)
+
+    def rows(self, queryset: QuerySet[Any], place: Place | None, most: int) -> list[Any]:
+        """The first rows after the place, or from the beginning."""
+        sign = "-" if self.descending else ""
+        ordered = queryset.order_by(*dict.fromkeys((f"{sign}{self.field}", f"{sign}pk")))
+        found: list[Any] = []
+        for stretch in self._stretches(queryset, place):
+            if len(found) < most:
+                found += ordered.filter(stretch)[: most - len(found)]
+        return found
+
+    def _stretches(self, queryset: QuerySet[Any], place: Place | None) -> list[Q]:
+        """What follows the place, in order: a condition that spans two of these would be read as a whole and sorted."""
+        field, beyond = self.field, "lt" if self.descending else "gt"
+        kind = queryset.model._meta.pk if field == "pk" else queryset.model._meta.get_field(field)
+        if kind.primary_key:
+            return [Q() if place is None else Q(**{f"pk__{beyond}": place.pk})]
+        valued, empty = Q(**{f"{field}__isnull": False}), Q(**{f"{field}__isnull": True})
+        both = [valued, empty] if self.descending else [empty, valued]
+        if place is None:
+            return both if kind.null else [Q()]
+        if place.value is None:
+            return [empty & Q(**{f"pk__{beyond}": place.pk}), *([] if self.descending else [valued])]
+        value = kind.to_python(place.value)
+        ties = Q(**{field: value, f"pk__{beyond}": place.pk})
+        return [ties, Q(**{f"{field}__{beyond}": value}), *([empty] if self.descending and kind.null else [])]
