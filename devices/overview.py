@@ -4,6 +4,7 @@ from typing import Any
 
 from devices import counts
 from devices.models import KeyChange, KeyChangeRequest, Status
+from portal.actor import Actor
 from portal.overview import panel
 from portal.scopes import Scope
 
@@ -11,7 +12,7 @@ SHOWN = 5
 
 
 @panel("devices/_overview.html", Scope.DEVICES_READ)
-def fleet() -> dict[str, Any]:
+def fleet(actor: Actor) -> dict[str, Any]:
     """Counts, a bar of shares in per cent, and the key changes that nobody has decided on."""
     numbers = counts.by_tab()
     wanting = KeyChangeRequest.objects.filter(state=KeyChange.OPEN, device__denied_at=None)

@@ -127,3 +127,17 @@ class KeptAnswer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HourlyCount(models.Model):
+    """How often something happened in the hour that begins at `hour`, such as `device.accepted`; for the charts."""
+
+    hour = models.DateTimeField()
+    name = models.CharField(max_length=64)
+    number = models.BigIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["hour", "name"], name="one_count_an_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.name} in {self.hour:%Y-%m-%d %H} h"

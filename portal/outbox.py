@@ -1,6 +1,7 @@
 """What others must hear of, exactly as committed: rules put it here, the worker hands it on in order."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from portal.models import Outbox
 Receiver = Callable[[Outbox], None]
 
 BATCH = 200
+# So long one run hands on; between two batches those get their turn who wait to write.
+LONGEST = 5.0
+PAUSE = 0.003
 
 log = logging.getLogger("gatehouse.events")
 
@@ -39,14 +43,25 @@ def into_the_log(message: Outbox) -> None:
 
 
 def hand_on() -> int:
-    """Hand on what waits, oldest first, and say how many. Two workers never take the same message.
+    """Hand on what waits, oldest first, and say how many; after some seconds the rest waits for the next time."""
+    handed, began = 0, time.monotonic()
+    while batch := _hand_on_batch():
+        handed += batch
+        if batch < BATCH or time.monotonic() - began > LONGEST:
+            break
+        time.sleep(PAUSE)
+    return handed
 
-    The second waits for the first; were it to skip what is locked, later messages could overtake.
+
+@transaction.atomic
+def _hand_on_batch() -> int:
+    """Two workers never take the same message: the second waits for the first.
+
+    Were it to skip what is locked, later messages could overtake.
     """
-    with transaction.atomic():
-        waiting = list(Outbox.objects.select_for_update().order_by("pk")[:BATCH])
-        for message in waiting:
-            for receive in _receivers:
-                receive(message)
-        Outbox.objects.filter(pk__in=[message.pk for message in waiting]).delete()
+    waiting = list(Outbox.objects.select_for_update().order_by("pk")[:BATCH])
+    for message in waiting:
+        for receive in _receivers:
+            receive(message)
+    Outbox.objects.filter(pk__in=[message.pk for message in waiting]).delete()
     return len(waiting)

@@ -1,14 +1,18 @@
 """The overview: what waits for the person, told by every app that has something to say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from portal import charts, tally
 from portal.access import requires
+from portal.actor import Actor
+from portal.charts import Chart, Series
 from portal.models import AuditEvent
 from portal.pages import PageRequest
 from portal.scopes import Scope
@@ -16,22 +20,25 @@ from portal.scopes import Scope
 LATEST = 8
 
 
+Facts = Callable[[Actor], dict[str, Any]]
+
+
 @dataclass(frozen=True)
 class Panel:
-    """A part of the overview. `facts` gives what `template` shows, among it a `mark` that differs when it would."""
+    """A part of the overview. `facts` gives what `template` shows to whoever asks; its `mark` differs when it would."""
 
     template: str
     scope: Scope
-    facts: Callable[[], dict[str, Any]]
+    facts: Facts
 
 
 _panels: list[Panel] = []
 
 
-def panel(template: str, scope: Scope) -> Callable[[Callable[[], dict[str, Any]]], Callable[[], dict[str, Any]]]:
+def panel(template: str, scope: Scope) -> Callable[[Facts], Facts]:
     """Register a function whose facts everybody with the scope sees on the overview."""
 
-    def register(facts: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    def register(facts: Facts) -> Facts:
         _panels.append(Panel(template, scope, facts))
         return facts
 
@@ -42,10 +49,30 @@ def panel(template: str, scope: Scope) -> Callable[[Callable[[], dict[str, Any]]
 @requires(None)
 def overview(request: PageRequest) -> HttpResponse:
     """The whole page; to htmx, which asks again and again, only what has changed since the mark it knows."""
-    shown = [(panel.template, panel.facts()) for panel in _panels if request.actor.may(panel.scope)]
+    shown = [(panel.template, panel.facts(request.actor)) for panel in _panels if request.actor.may(panel.scope)]
     latest = list(AuditEvent.objects.order_by("-number")[:LATEST]) if request.actor.may(Scope.AUDIT_READ) else []
-    mark = ".".join([*(facts["mark"] for _, facts in shown), str(latest[0].number if latest else 0)])
+    drawn = activity(request.actor)
+    mark = ".".join(
+        [*(facts["mark"] for _, facts in shown), *map(_mark, drawn), str(latest[0].number if latest else 0)]
+    )
     if request.htmx and request.GET.get("known") == mark:
         return HttpResponse(status=204)
-    context = {"panels": shown, "latest": latest, "mark": mark}
+    context = {"panels": shown, "charts": drawn, "latest": latest, "mark": mark}
     return render(request, "portal/_overview.html" if request.htmx else "portal/overview.html", context)
+
+
+def activity(actor: Actor) -> list[Chart]:
+    """Admissions and requests of the last 24 hours, as far as the actor may see devices and metrics."""
+    now = timezone.now()
+    wanted: list[tuple[str, str, str, Sequence[Series]]] = []
+    if actor.may(Scope.DEVICES_READ):
+        wanted.append(("admissions", "Admissions", "devices", charts.ADMISSIONS))
+    if actor.may(Scope.METRICS_READ):
+        wanted.append(("requests", "Requests to the portal", "requests", charts.REQUESTS))
+    day = tally.last_day(now) if wanted else {}
+    return [charts.draw(*one, day, now) for one in wanted]
+
+
+def _mark(chart: Chart) -> str:
+    """The hour under way and the sums: a number that changes, changes its sum."""
+    return "-".join([f"{chart.columns[-1].hour:%H}", *(total for _, total in chart.legend)])

@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "portal.request_id.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.tally.TallyMiddleware",
     "portal.browser.ContentSecurityMiddleware",
     "portal.browser.CookieMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

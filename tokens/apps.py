@@ -1,4 +1,4 @@
-"""The tokens app; loads the description of our credentials for the OpenAPI when Django starts."""
+"""The tokens app; at Django's start it describes our credentials to the OpenAPI and joins the overview."""
 
 from django.apps import AppConfig
 
@@ -7,4 +7,5 @@ class TokensConfig(AppConfig):
     name = "tokens"
 
     def ready(self) -> None:
-        import tokens.openapi  # noqa: F401
+        import tokens.openapi
+        import tokens.overview  # noqa: F401

@@ -8,10 +8,37 @@ from django.db import models
 from django.utils import timezone
 
 
+class TokenState(models.TextChoices):
+    """What a token is; of several that would fit, the first: a revoked one that has expired is revoked."""
+
+    REVOKED = "revoked", "Revoked"
+    EXPIRED = "expired", "Expired"
+    DISABLED = "disabled", "Disabled"
+    LIVE = "live", "Live"
+
+
+def state_at(
+    now: datetime, *, expires_at: datetime, revoked_at: datetime | None, disabled_at: datetime | None
+) -> TokenState:
+    if revoked_at:
+        return TokenState.REVOKED
+    if expires_at <= now:
+        return TokenState.EXPIRED
+    return TokenState.DISABLED if disabled_at else TokenState.LIVE
+
+
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
     def live(self, now: datetime) -> "ApiTokenQuerySet":
         """Tokens that still open doors, if their owner does."""
-        return self.filter(expires_at__gt=now, revoked_at=None, disabled_at=None)
+        return self.in_state(TokenState.LIVE, now)
+
+    def in_state(self, state: str, now: datetime) -> "ApiTokenQuerySet":
+        """The question of `state_at`, asked of the database."""
+        if state == TokenState.REVOKED:
+            return self.filter(revoked_at__isnull=False)
+        if state == TokenState.EXPIRED:
+            return self.filter(revoked_at=None, expires_at__lte=now)
+        return self.filter(revoked_at=None, expires_at__gt=now, disabled_at__isnull=state == TokenState.LIVE)
 
 
 class ApiToken(models.Model):
@@ -50,18 +77,18 @@ class ApiToken(models.Model):
                 name="token_revoked_by_somebody",
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["owner", "-created_at"], name="token_by_owner")]
+        indexes: ClassVar = [
+            models.Index(fields=["owner", "-created_at"], name="token_by_owner"),
+            models.Index(fields=["-created_at", "-id"], name="token_by_age"),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
-    def state(self) -> str:
-        """`live`, `disabled`, `revoked` or `expired`."""
-        if self.revoked_at:
-            return "revoked"
-        if self.expires_at <= timezone.now():
-            return "expired"
-        return "disabled" if self.disabled_at else "live"
+    def state(self) -> TokenState:
+        return state_at(
+            timezone.now(), expires_at=self.expires_at, revoked_at=self.revoked_at, disabled_at=self.disabled_at
+        )
 
 
 class KeyState(models.TextChoices):

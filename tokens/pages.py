@@ -1,6 +1,7 @@
-"""The pages about a person's own API tokens."""
+"""The pages about API tokens: a person's own, and for who may see people those of everybody."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpResponse, QueryDict
@@ -14,18 +15,23 @@ from portal.models import User
 from portal.pages import PageRequest, fragment
 from portal.refusal import Invalid
 from portal.scopes import Scope
-from tokens import issuing, rotation
+from portal.way_back import own_page
+from tokens import issuing, listing, rotation
 from tokens.forms import NewTokenForm, ReasonForm, RotationForm
 from tokens.models import ApiToken
 
-LIST = "tokens:list"
-MOST = 200
+LIST = "/portal/tokens/"
 
 
 @require_safe
 @requires(Scope.TOKENS_READ)
 def index(request: PageRequest) -> HttpResponse:
-    return render(request, "tokens/list.html", {"form": _form(request), **_own(request)})
+    """One's own tokens with the form for another, or those of everybody."""
+    page = listing.read(request.GET, by=request.actor)
+    if "owner" in page.wanted:
+        return render(request, "tokens/everybody.html", {"page": page, **_place(request.get_full_path())})
+    context = {"page": page, "form": _form(request), "rotation": _rotation_form(request)}
+    return render(request, "tokens/list.html", {**context, **_place(request.get_full_path())})
 
 
 @require_POST
@@ -45,7 +51,7 @@ def create(request: PageRequest) -> HttpResponse:
 @requires(Scope.TOKENS_MANAGE)
 def rotate(request: PageRequest, token_id: str) -> HttpResponse:
     """Issue the successor; its secret stands in this answer and nowhere else."""
-    token = _find(request, token_id)
+    token = listing.one(token_id, by=request.actor)
     form = RotationForm(request.POST, fresh=sessions.is_fresh(request))
     if not form.is_valid():
         return _asked_again(request, token, form)
@@ -57,7 +63,7 @@ def rotate(request: PageRequest, token_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.TOKENS_MANAGE)
 def disable(request: PageRequest, token_id: str) -> HttpResponse:
-    token = _find(request, token_id)
+    token = listing.one(token_id, by=request.actor)
     issuing.disable(token, by=request.actor, reason=_reason(request))
     return _show(request, token)
 
@@ -65,7 +71,7 @@ def disable(request: PageRequest, token_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.TOKENS_MANAGE)
 def enable(request: PageRequest, token_id: str) -> HttpResponse:
-    token = _find(request, token_id)
+    token = listing.one(token_id, by=request.actor)
     issuing.enable(token, by=request.actor, reason=_reason(request))
     return _show(request, token)
 
@@ -73,16 +79,9 @@ def enable(request: PageRequest, token_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.TOKENS_MANAGE)
 def revoke(request: PageRequest, token_id: str) -> HttpResponse:
-    token = _find(request, token_id)
+    token = listing.one(token_id, by=request.actor)
     issuing.revoke(token, by=request.actor, reason=_reason(request))
     return _show(request, token)
-
-
-def _find(request: PageRequest, token_id: str) -> ApiToken:
-    token: ApiToken | None = ApiToken.objects.filter(owner=_person(request), pk=token_id).first()
-    if token is None:
-        raise issuing.Unknown(f"You have no token {token_id}; the list shows yours.")
-    return token
 
 
 def _reason(request: PageRequest) -> str:
@@ -94,9 +93,15 @@ def _reason(request: PageRequest) -> str:
 
 
 def _show(request: PageRequest, token: ApiToken) -> HttpResponse:
-    """The row of the token as it is now; without htmx the whole list."""
-    context = {"token": token, "changed": True, "rotation": _rotation_form(request)}
-    return fragment(request, "tokens/_token.html", context, otherwise=LIST)
+    """The row of the token as it is now; without htmx the list that it was changed in."""
+    here = own_page(request.POST.get("next"), LIST)
+    context = {"token": token, "changed": True, "rotation": _rotation_form(request), **_place(here)}
+    return fragment(request, "tokens/_token.html", context, otherwise=here)
+
+
+def _place(here: str) -> dict[str, Any]:
+    """The list that the person looks at, and whether it names the owner of each token."""
+    return {"here": here, "names_owners": "owner" in QueryDict(urlsplit(here).query)}
 
 
 def _shown_once(request: PageRequest, token: ApiToken, shown: str, *, replaced: ApiToken | None = None) -> HttpResponse:
@@ -122,7 +127,7 @@ def _asked_again(request: PageRequest, token: ApiToken, form: RotationForm) -> H
     if not request.htmx:
         page = {"form": _form(request), **_own(request), **asked}
         return render(request, "tokens/list.html", page, status=400)
-    answer = render(request, "tokens/_token.html", {"token": token, **asked}, status=400)
+    answer = render(request, "tokens/_token.html", {"token": token, **asked, **_place(LIST)}, status=400)
     return reswap(retarget(answer, f"#token-{token.pk}"), "outerHTML")
 
 
@@ -135,8 +140,8 @@ def _rotation_form(request: PageRequest) -> RotationForm:
 
 
 def _own(request: PageRequest) -> dict[str, Any]:
-    own = ApiToken.objects.filter(owner=_person(request)).select_related("replaced_by").order_by("-created_at", "pk")
-    return {"tokens": list(own[:MOST]), "most": MOST, "rotation": _rotation_form(request)}
+    own = listing.read(QueryDict(), by=request.actor)
+    return {"page": own, "rotation": _rotation_form(request), **_place(LIST)}
 
 
 def _person(request: PageRequest) -> User:

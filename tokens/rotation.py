@@ -1,8 +1,9 @@
 """Rotating API tokens: a successor with the same rights, while the old one goes on for an overlap, so nothing fails."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -11,7 +12,7 @@ from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
 from tokens import issuing
-from tokens.models import ApiToken
+from tokens.models import ApiToken, ApiTokenQuerySet
 
 OVERLAP_HOURS = 24
 LONGEST_OVERLAP_HOURS = 30 * 24
@@ -33,12 +34,16 @@ class Rotated:
 
 
 def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) -> Rotated:
-    """Issue a successor with the same name, owner, scopes, addresses and length of life.
+    """Issue a successor with the same name, owner, scopes, addresses and, as far as it is allowed now, length of life.
 
     The old secret goes on for `overlap_hours` (0 to 720), never beyond its own expiry. A token has one successor: of
-    two rotations at once the second is refused. Who rotates gets a secret, so they must hold every scope of the token.
+    two rotations at once the second is refused. Who rotates gets a secret, so it must be one of their own, or they an
+    operator at the machine, and they must hold every scope of the token. A token that rotates itself is given no more
+    than it has, so what its owner has lost meanwhile does not matter: that is judged at each use, as before.
     """
-    if extra := set(token.scopes) - by.scopes:
+    if by.owner != token.owner_id and by.kind not in ("command", "worker"):
+        raise issuing.NotYours(f"{token} belongs to another; only its owner is shown a new secret, so ask them.")
+    if (extra := set(token.scopes) - by.scopes) and by.credential != issuing.credential(token.pk):
         raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot rotate this token.")
     if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
         raise Invalid("overlap_hours", f"The overlap is 0 to {LONGEST_OVERLAP_HOURS} hours.")
@@ -56,16 +61,16 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
                 owner=token.owner,
                 scopes=token.scopes,
                 addresses=token.addresses,
-                expires_at=now + _life(token),
+                expires_at=now + min(_life(token), timedelta(days=settings.TOKEN_MAX_DAYS)),
                 replaces=token,
             )
             facts = {"successor": successor.pk, "expires_at": ends}
             before = {"expires_at": token.expires_at}
             audit.record(by, "token.rotated", ("token", token.pk), before=before, after=facts)
             outbox.put("token.rotated", {"token": token.pk, "successor": successor.pk, "by": str(by)})
+            issuing.read_again(token)
     except IntegrityError as rotated:
         raise NotRotatable(f"{token} has been rotated already; rotate its successor.") from rotated
-    token.refresh_from_db()
     return Rotated(successor, shown, token)
 
 
@@ -75,13 +80,18 @@ def due(within: timedelta) -> list[ApiToken]:
     One that a rotation made is left alone for half of its life, so that running this again rotates nothing again.
     """
     now = timezone.now()
-    ending = (
-        ApiToken.objects.live(now)
-        .filter(expires_at__lte=now + within, replaced_by=None, owner__is_active=True)
+    ending = expiring(within, now)
+    return [token for token in ending if token.replaces_id is None or now - token.created_at > _life(token) / 2]
+
+
+def expiring(within: timedelta, now: datetime) -> ApiTokenQuerySet:
+    """Live tokens of active owners that expire within this time without a successor, the soonest first."""
+    tokens: ApiTokenQuerySet = ApiToken.objects.live(now)
+    return (
+        tokens.filter(expires_at__lte=now + within, replaced_by=None, owner__is_active=True)
         .select_related("owner")
         .order_by("expires_at", "pk")
     )
-    return [token for token in ending if token.replaces_id is None or now - token.created_at > _life(token) / 2]
 
 
 def _life(token: ApiToken) -> timedelta:

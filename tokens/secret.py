@@ -17,6 +17,7 @@ DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 ID_CHARACTERS = string.ascii_lowercase + string.digits
 
 _FORM = re.compile(r"(gate_[a-z]+)_([a-z0-9]{12})_([A-Za-z0-9_-]{43})([0-9A-Za-z]{6})", re.ASCII)
+_IDENTIFIER = re.compile(r"[a-z0-9]{12}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ def parse(kind: str, text: str) -> str | None:
     if form is None or form[1] != kind or checksum(text[:-6]) != form[4]:
         return None
     return form[2]
+
+
+def is_identifier(text: str) -> bool:
+    return _IDENTIFIER.fullmatch(text) is not None
 
 
 def matches(text: str, kept: str, pepper: str) -> bool:

@@ -31,10 +31,14 @@ def test_messages_are_handed_on_oldest_first_and_once(db: None, heard: list[str]
     assert heard == [f"device.{n}" for n in range(5)]
 
 
-def test_more_than_one_batch_waits_for_the_next_turn(db: None, heard: list[str]) -> None:
-    for n in range(outbox.BATCH + 1):
-        outbox.put("device.pending", {"n": n})
-    assert (outbox.hand_on(), outbox.hand_on()) == (outbox.BATCH, 1)
+@pytest.mark.parametrize(("longest", "handed"), [(5, [401, 0, 0]), (0, [200, 200, 1])])
+def test_a_run_hands_on_batch_after_batch_until_its_time_is_up(
+    db: None, heard: list[str], monkeypatch: pytest.MonkeyPatch, longest: float, handed: list[int]
+) -> None:
+    monkeypatch.setattr(outbox, "LONGEST", longest)
+    outbox.put_all("device.pending", [{"n": n} for n in range(401)])
+    assert [outbox.hand_on() for _ in range(3)] == handed
+    assert len(heard) == 401
 
 
 def test_nothing_is_told_of_a_change_that_did_not_commit(db: None, heard: list[str]) -> None:

@@ -1,24 +1,39 @@
 """The Authorization header: one 401 for everything that is not a live token, and no look for garbage."""
 
 from collections.abc import Callable
-from typing import Any
+from datetime import timedelta
+from typing import Any, ClassVar
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rest_framework.test import APIClient
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.test import APIClient, APIRequestFactory
 
 from devices.models import Device
 from portal.actor import Actor
 from portal.models import User
+from portal.rest import Endpoint
 from portal.scopes import Scope
 from tests.conftest import PASSWORD
-from tokens import device_tokens, issuing, secret
+from tokens import device_tokens, issuing, lookup, secret
 from tokens.models import ApiToken
 
 LIST = "/api/v1/devices"
+
+
+class Nothing(Endpoint):
+    """An endpoint that costs nothing itself."""
+
+    scopes: ClassVar = {"get": Scope.DEVICES_READ}
+
+    def get(self, request: Request) -> Response:
+        return Response({})
 
 
 @pytest.fixture
@@ -93,6 +108,53 @@ def test_a_wrong_and_an_unknown_token_cost_the_same_queries(shown: str) -> None:
             get(refusals(shown)[what], REMOTE_ADDR=address)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+class TestCost:
+    """What a call over REST pays for its token: one look by the primary key, and a write once a minute."""
+
+    def queries(self, shown: str) -> list[str]:
+        request = APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {shown}")
+        with CaptureQueriesContext(connection) as queries:
+            assert Nothing.as_view()(request).status_code == 200
+        return [query["sql"].strip().split()[0] for query in queries]
+
+    def test_a_call_costs_one_query_and_the_first_of_a_minute_a_write(self, shown: str) -> None:
+        assert self.queries(shown) == ["SELECT", "UPDATE"]
+        assert self.queries(shown) == ["SELECT"]
+        with time_machine.travel(timezone.now() + timedelta(seconds=61)):
+            assert self.queries(shown) == ["SELECT", "UPDATE"]
+
+    def test_the_look_reads_both_rows_by_their_primary_keys(self, shown: str) -> None:
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET LOCAL enable_seqscan = off")  # A table of one page is read whole, with any index.
+            cursor.execute(f"{explain} {lookup.SELECT}", [shown.split("_")[2]])
+            plan = " ".join(str(row) for row in cursor.fetchall())
+        assert "SCAN" not in plan if connection.vendor == "sqlite" else "Seq Scan" not in plan
+        # PostgreSQL keeps a second index of such a key, for searches by its beginning, and takes either.
+        assert "tokens_apitoken_1 (id=?)" in plan or "Index Scan using tokens_apitoken_" in plan
+
+    def test_the_look_gives_what_the_orm_gives(self, shown: str, administrator: User) -> None:
+        moment = timezone.now()
+        facts = {"disabled_at": moment, "last_used_at": moment, "revoked_at": moment, "addresses": ["10.0.0.0/8"]}
+        ApiToken.objects.update(**facts, revoked_by="ada")
+        token = ApiToken.objects.get()
+        known = lookup.find(token.pk)
+        assert known == lookup.Known(
+            **{
+                name: getattr(token, name)
+                for name in ("pk", "name", "digest", "pepper", "scopes", "expires_at", "owner_id", *facts)
+            },
+            owner_role=administrator.role,
+            owner_is_active=True,
+        )
+        ApiToken.objects.update(
+            expires_at=token.created_at + timedelta(days=1, microseconds=-token.created_at.microsecond)
+        )
+        assert lookup.find(token.pk).expires_at == ApiToken.objects.get().expires_at
+        assert lookup.find("a" * 12) is None
 
 
 def test_a_device_token_is_no_api_token(make_device: Callable[..., Device]) -> None:

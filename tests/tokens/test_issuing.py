@@ -178,6 +178,50 @@ class TestEnd:
         assert list(refused.value.invalid or ()) == ["addresses"]
 
 
+class TestOthers:
+    """Whose tokens one may end, and whose one may be given a new secret of."""
+
+    VERBS = (issuing.revoke, issuing.disable, issuing.enable)
+
+    @pytest.fixture
+    def hers(self, viewer: User, root: Actor) -> ApiToken:
+        return issuing.issue("hers", [Scope.DEVICES_READ], owner=viewer, days=1, by=root)[0]
+
+    def actor(self, owner: User, *scopes: Scope) -> Actor:
+        return Actor.token("narrow", scopes, owner=owner.pk, credential="token aaaaaaaaaaaa")
+
+    @pytest.mark.parametrize("verb", VERBS)
+    @pytest.mark.parametrize(
+        "scopes", [(Scope.TOKENS_MANAGE,), (Scope.USERS_MANAGE,), (Scope.TOKENS_MANAGE, Scope.USERS_READ)]
+    )
+    def test_who_does_not_manage_both_tokens_and_people_ends_no_token_of_another(
+        self, administrator: User, hers: ApiToken, verb: Callable[..., None], scopes: tuple[Scope, ...]
+    ) -> None:
+        with pytest.raises(issuing.NotYours, match="needs the scopes tokens:manage and users:manage, or ask its owner"):
+            verb(hers, by=self.actor(administrator, *scopes))
+        assert ApiToken.objects.get().revision == hers.revision
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_who_manages_both_ends_any_and_who_manages_tokens_their_own(
+        self, administrator: User, viewer: User, hers: ApiToken, verb: Callable[..., None]
+    ) -> None:
+        for by in (
+            self.actor(viewer, Scope.TOKENS_MANAGE),
+            self.actor(administrator, Scope.TOKENS_MANAGE, Scope.USERS_MANAGE),
+        ):
+            assert issuing.may_change(hers, by)
+            ApiToken.objects.update(revoked_at=None, revoked_by="")
+            verb(hers, by=by)
+
+    def test_nobody_but_the_owner_and_an_operator_at_the_machine_is_shown_a_successor(
+        self, administrator: User, viewer: User, root: Actor, hers: ApiToken
+    ) -> None:
+        with pytest.raises(issuing.NotYours, match="only its owner is shown a new secret"):
+            rotation.rotate(hers, by=Actor.person(administrator))
+        successor = rotation.rotate(hers, by=Actor.person(viewer)).token
+        assert rotation.rotate(successor, by=root).token.owner == viewer
+
+
 class TestUse:
     def test_the_last_use_is_noted_at_most_once_a_minute(self, administrator: User, root: Actor) -> None:
         with time_machine.travel(NOON, tick=False) as clock:
@@ -223,6 +267,24 @@ class TestRotation:
             rotation.rotate(token, by=narrow)
         assert ApiToken.objects.count() == 1
 
+    def test_a_token_rotates_itself_though_it_manages_no_token_and_its_owner_has_lost_a_scope_of_it(
+        self, administrator: User, root: Actor
+    ) -> None:
+        """The successor is given what is stored; what both may do is judged at each use, for it as for the old one."""
+        scopes = [Scope.CREDENTIALS_ROTATE_OWN, Scope.DEVICES_DELETE]
+        token, _ = issuing.issue("ci", scopes, owner=administrator, days=30, by=root)
+        lost = Actor.token("ci", [], owner=administrator.pk, credential=f"token {token.pk}")
+        assert rotation.rotate(token, by=lost).token.scopes == sorted(scopes)
+        other = Actor.token("ci", [], owner=administrator.pk, credential="token aaaaaaaaaaaa")
+        with pytest.raises(issuing.TooBroad, match="You do not hold credentials:rotate-own, devices:delete"):
+            rotation.rotate(ApiToken.objects.exclude(pk=token.pk).get(), by=other)
+
+    def test_a_successor_lives_no_longer_than_is_allowed_now(self, administrator: User, root: Actor) -> None:
+        token, _ = issuing.issue("ci", [Scope.DEVICES_READ], owner=administrator, days=300, by=root)
+        with override_settings(TOKEN_MAX_DAYS=7):
+            made = rotation.rotate(token, by=root).token
+        assert made.expires_at - made.created_at <= timedelta(days=7)
+
     @pytest.mark.parametrize("end", [issuing.revoke, issuing.disable, rotation.rotate])
     def test_a_token_that_is_not_live_or_has_a_successor_is_not_rotated(
         self, administrator: User, root: Actor, end: Callable[..., Any]
@@ -238,10 +300,14 @@ class TestRotation:
 @pytest.mark.django_db(transaction=True)
 class TestRaces:
     def test_of_two_revocations_at_once_one_is_told_of_the_other(
-        self, administrator: User, operator: User, root: Actor, at_once: Callable[..., list[Any]]
+        self,
+        administrator: User,
+        make_person: Callable[..., User],
+        root: Actor,
+        at_once: Callable[..., list[Any]],
     ) -> None:
         token, _ = issuing.issue("ci", [Scope.DEVICES_READ], owner=administrator, days=1, by=root)
-        people = (Actor.person(administrator), Actor.person(operator))
+        people = (Actor.person(administrator), Actor.person(make_person("eve", Role.ADMINISTRATOR)))
         outcomes = at_once(*(lambda by=by: issuing.revoke(ApiToken.objects.get(pk=token.pk), by=by) for by in people))
         (refusal,) = [outcome for outcome in outcomes if outcome is not None]
         winner = people[outcomes.index(None)]

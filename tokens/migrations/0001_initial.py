@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                 ('replaces', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replaced_by', to='tokens.apitoken')),
             ],
             options={
-                'indexes': [models.Index(fields=['owner', '-created_at'], name='token_by_owner')],
+                'indexes': [models.Index(fields=['owner', '-created_at'], name='token_by_owner'), models.Index(fields=['-created_at', '-id'], name='token_by_age')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='token_expires_after_creation'), models.CheckConstraint(condition=models.Q(models.Q(('revoked_at', None), ('revoked_by', '')), ('revoked_at__isnull', False), _connector='OR'), name='token_revoked_by_somebody')],
             },
         ),
