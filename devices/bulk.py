@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from devices import admission, denial, search
+from devices import admission, denial, filters
 from devices.admission import NOT_LOOKED_AT
 from devices.models import Device, Status
 from portal import text
@@ -99,12 +100,10 @@ def decide_batch(
     return [_outcome(device_id, devices.get(device_id), refusals.get(device_id), decision) for device_id in ids]
 
 
-def matching(status: str, wanted: str) -> list[str]:
-    """The ids of all present devices of this status (any, if empty) that the search finds, frozen as they are now."""
-    devices = Device.objects.present()
-    if status:
-        devices = devices.filter(status=status)
-    found = list(search.find(devices, wanted).order_by("pk").values_list("pk", flat=True)[: MOST + 1])
+def matching(wanted: Mapping[str, Any]) -> list[str]:
+    """The ids of all present devices that pass the filters of the list, frozen as they are now."""
+    devices = filters.narrow(Device.objects.present(), wanted)
+    found = list(devices.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
     if len(found) > MOST:
         raise Invalid("filter", f"More than {MOST:,} devices match; narrow the filter, or decide in several steps.")
     return found

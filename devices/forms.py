@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from devices import bulk
 from portal.refusal import Invalid
 
 
@@ -17,6 +18,16 @@ class DecisionForm(forms.Form):
 class ReasonForm(forms.Form):
     """Why, where what is decided on carries no revision."""
 
+    reason = forms.CharField(max_length=500, required=False)
+
+
+class BulkForm(forms.Form):
+    """Which devices a decision on many is about: those ticked, or all of a list by its query."""
+
+    id = forms.UUIDField()
+    which = forms.ChoiceField(choices=[(word, word) for word in ("chosen", "all")])
+    decision = forms.ChoiceField(choices=[(word, word) for word in bulk.DECISIONS])
+    query = forms.CharField(max_length=2000, required=False)
     reason = forms.CharField(max_length=500, required=False)
 
 

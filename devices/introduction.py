@@ -11,7 +11,7 @@ from devices import counts, enrolment, keychange, submission
 from devices.identity import Identity
 from devices.keys import Key
 from devices.models import SEEN_NOTED_EVERY, Device, Introduction, Status
-from portal import audit, outbox
+from portal import audit, outbox, rows
 from portal.actor import Actor
 from portal.refusal import Refusal
 
@@ -65,7 +65,7 @@ def introduce(identity: Identity, key: Key, *, address: str) -> Outcome:
 def speaker(identity: Identity, key: Key) -> Device | None:
     """The record that answers for an identity: a denied one before all, then the one that has the key, accepted before
     others, then the one whose id is the digest, then the smallest id."""
-    claiming = list(Device.objects.claiming(identity.digest))
+    claiming = list(Device.objects.raw(_CLAIMING, [identity.digest, identity.digest]))
     return min(
         claiming,
         key=lambda device: (
@@ -77,6 +77,10 @@ def speaker(identity: Identity, key: Key) -> Device | None:
         ),
         default=None,
     )
+
+
+# As text, for every device that asks comes here: the ORM took three times as long to write this as SQLite to find it.
+_CLAIMING = "SELECT * FROM devices_device WHERE identity_digest = %s OR id = %s"
 
 
 def note_seen(device: Device, now: datetime) -> None:
@@ -107,7 +111,7 @@ def _judge(identity: Identity, key: Key, address: str) -> Outcome:
 def _create(identity: Identity, key: Key, address: str) -> Device:
     status = Status.ACCEPTED if enrolment.lets_in() else Status.PENDING
     # Asked before the transaction, which others wait for: a few over the limit do no harm.
-    if status == Status.PENDING and counts.by_tab()[status] >= MOST_WAITING:
+    if status == Status.PENDING and counts.in_tab(status) >= MOST_WAITING:
         raise TooManyWaiting
     return _created(identity, key, status, address)
 
@@ -116,7 +120,7 @@ def _create(identity: Identity, key: Key, address: str) -> Device:
 def _created(identity: Identity, key: Key, status: Status, address: str) -> Device:
     now = timezone.now()
     by = Actor.device(identity.digest, address)
-    device: Device = Device.objects.create(
+    device = Device(
         id=identity.digest,
         status=status,
         identity_digest=identity.digest,
@@ -126,7 +130,9 @@ def _created(identity: Identity, key: Key, status: Status, address: str) -> Devi
         decided_at=now if status == Status.ACCEPTED else None,
         decided_by="enrolment" if status == Status.ACCEPTED else "",
     )
-    Introduction.objects.create(device=device, text=identity.text, members=identity.members, key=key.pem)
+    # In this order, as from the device on, which is counted, no other is let in before this one is.
+    rows.insert([Introduction(device=device, text=identity.text, members=identity.members, key=key.pem)])
+    rows.insert([device])
     after = {"status": status, "identity": identity.text, "fingerprint": key.fingerprint}
     audit.record(
         by, f"device.{'enrolled' if status == Status.ACCEPTED else 'asked'}", ("device", device.pk), after=after

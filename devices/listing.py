@@ -1,34 +1,102 @@
-"""A page of the list of devices: which tab, what was searched for, where the page begins, and what is new since."""
+"""The list of devices on its page: which tab, what it is narrowed to, how it is sorted, and where the page begins."""
 
 import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.http import QueryDict
+from django.utils import timezone
+from django.utils.http import urlencode
 
-from devices import counts, search
+from devices import admission, bulk, counts, filters
 from devices.models import ID, Device, DeviceQuerySet, Status
 from portal import text
+from portal.keyset import Order, Place
 from portal.refusal import Invalid
 
 TABS = (*Status.values, counts.DENIED, counts.ALL)
 PAGE = 50
+BATCH = 500
 MOST_WANTED = 200
+
+# What the list may be sorted by. On the denied list the moment of denial stands for the moment of asking.
+SORTS: Mapping[str, Order] = {
+    "newest": Order("request_time", descending=True),
+    "oldest": Order("request_time"),
+    "seen": Order("last_seen", descending=True),
+    "silent": Order("last_seen"),
+    "id": Order("pk"),
+}
+USUAL_SORT = "newest"
+
+# What the list may be narrowed to, by the words in the URL: asked or seen within a time, or not seen for as long.
+WITHIN: Mapping[str, timedelta] = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+BEYOND: Mapping[str, timedelta] = {"not-24h": timedelta(days=1), "not-7d": timedelta(days=7)}
+NEVER = "never"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_CURSOR = re.compile(rf"(\d{{1,17}})\.({ID})", re.ASCII)
+_CURSOR = re.compile(rf"(\d{{1,17}}|never)\.({ID})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which devices a query means and in which order: what stands in the URL of the list and of its file."""
+
+    tab: str
+    q: str = ""
+    asked: str = ""
+    seen: str = ""
+    sort: str = USUAL_SORT
+
+    @property
+    def is_narrowed(self) -> bool:
+        return bool(self.q or self.asked or self.seen)
+
+    @property
+    def query(self) -> str:
+        """The same again as a query, without what is usual."""
+        facts = {"tab": self.tab, "q": self.q, "asked": self.asked, "seen": self.seen}
+        sort = {} if self.sort == USUAL_SORT else {"sort": self.sort}
+        return urlencode({name: value for name, value in facts.items() if value} | sort)
+
+    @property
+    def order(self) -> Order:
+        order = SORTS[self.sort]
+        denied = self.tab == counts.DENIED and order.field == "request_time"
+        return Order("denied_at", order.descending) if denied else order
+
+    @property
+    def decisions(self) -> Collection[str]:
+        """The decisions on many that some of these devices may stand before."""
+        possible = admission.DECISIONS.get(self.tab, tuple(Status))
+        return [word for word, decision in bulk.DECISIONS.items() if decision.brings in (*possible, counts.DENIED)]
+
+    def devices(self) -> DeviceQuerySet:
+        """All that are meant, in no order."""
+        now, devices = timezone.now(), _in_tab(self.tab)
+        narrowed: dict[str, Any] = {"q": self.q} if self.q else {}
+        if self.asked:
+            narrowed["asked_after"] = now - WITHIN[self.asked]
+        if self.seen in WITHIN:
+            narrowed["seen_after"] = now - WITHIN[self.seen]
+        if self.seen in BEYOND:
+            narrowed["seen_before"] = now - BEYOND[self.seen]
+        if self.seen == NEVER:
+            devices = devices.filter(last_seen=None)
+        return filters.narrow(devices, narrowed)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """At most 50 devices, the latest first: by when they asked, on the denied list by when they were denied.
+    """At most 50 devices. `older` is where the next page begins, empty at the end.
 
-    `older` is where the next page begins, empty at the end. `since` is the moment of its first device, or 0.
+    `since` is the moment from which on others are news to this page, 0 if it is empty.
     """
 
-    tab: str
-    wanted: str
+    wanted: Wanted
     devices: list[Device]
     is_first: bool
     older: str
@@ -36,25 +104,37 @@ class Listing:
 
 
 def read(query: QueryDict) -> Listing:
-    """The page that a query asks for: `tab`, `q` and `after`. What is no such query is refused."""
-    tab, wanted, after = tab_in(query), _one(query, "q").strip(), _one(query, "after")
+    """The page that a query asks for: what it wants, and `after`. What is no such query is refused."""
+    wanted, after = wanted_in(query), _one(query, "after")
+    devices = wanted.devices().select_related("introduction")
+    found = wanted.order.rows(devices, _place(after) if after else None, PAGE + 1)
+    older = _written(wanted.order.place(found[PAGE - 1])) if len(found) > PAGE else ""
+    return Listing(wanted, found[:PAGE], not after, older, _since(wanted, found))
+
+
+def wanted_in(query: QueryDict) -> Wanted:
+    """What a query wants: `tab`, `q`, `asked`, `seen` and `sort`."""
+    wanted = _one(query, "q").strip()
     text.check("q", wanted, most=MOST_WANTED)
-    order = _order(tab)
-    devices = search.find(_in_tab(tab), wanted).select_related("introduction").order_by(f"-{order}", "-pk")
-    if after:
-        moment, device_id = _cursor(after)
-        devices = devices.filter(**{f"{order}__lte": moment}).exclude(**{order: moment, "pk__gte": device_id})
-    found = list(devices[: PAGE + 1])
-    older = _place(found[PAGE - 1], order) if len(found) > PAGE else ""
-    since = _micros(getattr(found[0], order)) if found else 0
-    return Listing(tab, wanted, found[:PAGE], is_first=not after, older=older, since=since)
+    return Wanted(
+        tab_in(query),
+        wanted,
+        _word(query, "asked", WITHIN),
+        _word(query, "seen", (*WITHIN, *BEYOND, NEVER)),
+        _word(query, "sort", SORTS) or USUAL_SORT,
+    )
+
+
+def walk(wanted: Wanted) -> Iterator[Device]:
+    """All devices that are meant, in their order, in short reads: a slow receiver holds no transaction open."""
+    devices, place = wanted.devices().select_related("introduction"), None
+    while batch := wanted.order.rows(devices, place, BATCH):
+        yield from batch
+        place = wanted.order.place(batch[-1])
 
 
 def tab_in(query: QueryDict) -> str:
-    tab = _one(query, "tab") or Status.PENDING
-    if tab not in TABS:
-        raise Invalid("tab", f"There is no list '{tab[:40]}'; there are {', '.join(TABS)}.")
-    return tab
+    return _word(query, "tab", TABS) or Status.PENDING
 
 
 def since_in(query: QueryDict) -> int:
@@ -74,8 +154,8 @@ def last_in(query: QueryDict) -> Device | None:
 
 def news(tab: str, since: int) -> int:
     """How many devices have come into the list after the newest that the page shows."""
-    order = _order(tab)
-    arrived: int = _in_tab(tab).filter(**{f"{order}__gt": _EPOCH + since * _MICROSECOND}).count()
+    field = Wanted(tab).order.field
+    arrived: int = _in_tab(tab).filter(**{f"{field}__gt": _EPOCH + since * _MICROSECOND}).count()
     return arrived
 
 
@@ -84,8 +164,11 @@ def _in_tab(tab: str) -> DeviceQuerySet:
     return devices.filter(status=tab) if tab in Status.values else devices
 
 
-def _order(tab: str) -> str:
-    return "denied_at" if tab == counts.DENIED else "request_time"
+def _since(wanted: Wanted, found: list[Device]) -> int:
+    """Where the list is the usual one, the moment of its newest device; else now, as nobody sees what is newest."""
+    if wanted.is_narrowed or wanted.sort != USUAL_SORT:
+        return _micros(timezone.now())
+    return _micros(getattr(found[0], wanted.order.field)) if found else 0
 
 
 def _one(query: QueryDict, name: str) -> str:
@@ -95,15 +178,26 @@ def _one(query: QueryDict, name: str) -> str:
     return sent[0] if sent else ""
 
 
-def _place(device: Device, order: str) -> str:
-    return f"{_micros(getattr(device, order))}.{device.pk}"
+def _word(query: QueryDict, name: str, words: Collection[str]) -> str:
+    word = _one(query, name)
+    if word and word not in words:
+        raise Invalid(name, f"'{name}' is one of {', '.join(words)}.")
+    return word
+
+
+def _written(place: Place) -> str:
+    """A place as it stands in a URL."""
+    value = place.value
+    moment = "never" if value is None or value == place.pk else _micros(datetime.fromisoformat(value))
+    return f"{moment}.{place.pk}"
+
+
+def _place(after: str) -> Place:
+    if not (form := _CURSOR.fullmatch(after)):
+        raise Invalid("after", "This is no place in the list; begin at its top.")
+    value = None if form[1] == "never" else (_EPOCH + int(form[1]) * _MICROSECOND).isoformat()
+    return Place(value, form[2])
 
 
 def _micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
-
-
-def _cursor(place: str) -> tuple[datetime, str]:
-    if not (form := _CURSOR.fullmatch(place)):
-        raise Invalid("after", "This is no place in the list; begin at its top.")
-    return _EPOCH + int(form[1]) * _MICROSECOND, form[2]

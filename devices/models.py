@@ -1,9 +1,11 @@
 """What is remembered about devices."""
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -96,10 +98,9 @@ class Device(models.Model):
                 condition=models.Q(denied_at=None),
                 name="device_by_status_and_time",
             ),
-            models.Index(
-                fields=["identity_digest"], condition=~models.Q(identity_digest=""), name="device_by_identity"
-            ),
-            models.Index(fields=["fingerprint"], condition=~models.Q(fingerprint=""), name="device_by_key"),
+            # Not partial, though some are empty: SQLite would not see that what is looked for is none of these.
+            models.Index(fields=["identity_digest"], name="device_by_identity"),
+            models.Index(fields=["fingerprint"], name="device_by_key"),
         ]
 
     def __str__(self) -> str:
@@ -135,9 +136,13 @@ class Introduction(models.Model):
     def __str__(self) -> str:
         return self.text
 
+    def named(self) -> Mapping[str, Any]:
+        """The members of the identity by name; what no rule of ours has written may hold none."""
+        return self.members if isinstance(self.members, dict) else {}
+
     def labels(self) -> Mapping[str, str]:
         """The members of the identity that are texts."""
-        return {name: value for name, value in self.members.items() if isinstance(value, str)}
+        return {name: value for name, value in self.named().items() if isinstance(value, str)}
 
 
 class DeviceCount(models.Model):
@@ -148,6 +153,23 @@ class DeviceCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.tab}"
+
+
+class DeviceShelf(models.Model):
+    """How many devices of each tab have an id from `first` on and before the `first` of the next shelf.
+
+    Triggers keep it, and part a shelf that holds more than 2048, so that a far page of a list skips whole shelves.
+    """
+
+    first = OpaqueText(primary_key=True, max_length=128)
+    pending = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    preauthorized = models.BigIntegerField(default=0)
+    denied = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"devices from '{self.first}'"
 
 
 class CheckIn(models.Model):
@@ -233,3 +255,55 @@ class RetiredKey(models.Model):
 
     def __str__(self) -> str:
         return self.fingerprint
+
+
+class BulkDecision(models.Model):
+    """A decision on many devices that were frozen when it was asked for; `done` and `refused` say how far it is.
+
+    Nothing is decided before `started_at`: until then a person reviews what it would mean.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    decision = models.CharField(max_length=8)
+    reason = models.CharField(max_length=500, blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="bulk_decisions")
+    total = models.PositiveIntegerField()
+    done = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    asked_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["asked_at"], name="bulk_decision_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.decision} {self.total} devices"
+
+    def get_absolute_url(self) -> str:
+        return reverse("devices:bulk_decision", args=[self.pk])
+
+    @property
+    def reached(self) -> int:
+        """How many devices have their outcome."""
+        return self.done + self.refused
+
+
+class BulkItem(models.Model):
+    """One device of a bulk decision: the revision that was looked at, and then what became of it."""
+
+    bulk = models.ForeignKey(BulkDecision, models.CASCADE, related_name="items")
+    device_id = OpaqueText(max_length=128)
+    seen = models.PositiveIntegerField()
+    is_reached = models.BooleanField(default=False)
+    status = models.CharField(max_length=13, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["bulk", "id"], condition=models.Q(is_reached=False), name="bulk_item_left"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id}: {self.status or 'not reached'}"

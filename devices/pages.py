@@ -2,15 +2,17 @@
 
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
-from devices import admission, counts, denial, forms, keychange, listing
+from devices import admission, counts, denial, export, forms, keychange, listing
 from devices.models import Device, KeyChange, KeyChangeRequest, Status
 from portal.access import requires
+from portal.csv_file import csv_file
 from portal.models import AuditEvent
 from portal.pages import PageRequest, fragment
 from portal.refusal import NotFound
@@ -27,8 +29,11 @@ def index(request: PageRequest) -> HttpResponse:
     """The list of devices. `last` is the one just decided on, which a browser without htmx is told of."""
     page = listing.read(request.GET)
     last = listing.last_in(request.GET)
-    context = {**_live(page.tab, page.since, 0), "page": page, "here": request.get_full_path(), "last": last}
-    return render(request, "devices/list.html", context)
+    live = _live(page.wanted.tab, page.since, 0)
+    # How many all of them are is known only where somebody keeps count.
+    total = None if page.wanted.is_narrowed else dict(live["tabs"])[page.wanted.tab]
+    here = {"here": request.get_full_path(), "last": last, "bulk_id": uuid4(), "total": total}
+    return render(request, "devices/list.html", {**live, "page": page, **here})
 
 
 @require_safe
@@ -40,6 +45,14 @@ def live(request: PageRequest) -> HttpResponse:
     if request.GET.get("known") == context["mark"]:
         return HttpResponse(status=204)
     return fragment(request, "devices/_live.html", context, otherwise="devices:list")
+
+
+@require_safe
+@requires(Scope.DEVICES_READ)  # type: ignore[arg-type]  # An answer that streams is no HttpResponse.
+def export_csv(request: PageRequest) -> StreamingHttpResponse:
+    """All devices of the list as a file, in its order."""
+    wanted = listing.wanted_in(request.GET)
+    return csv_file(export.rows(listing.walk(wanted)), f"gatehouse-devices-{wanted.tab}.csv")
 
 
 @require_safe

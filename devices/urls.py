@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from devices import pages
+from devices import bulk_pages, pages
 from devices.models import ID
 
 
@@ -17,6 +17,10 @@ app_name = "devices"
 urlpatterns = [
     path("", pages.index, name="list"),
     path("list/live/", pages.live, name="live"),
+    path("list/devices.csv", pages.export_csv, name="csv"),
+    path("list/decide/", bulk_pages.decide, name="decide"),
+    path("decisions/<uuid:bulk_id>/", bulk_pages.show, name="bulk_decision"),
+    path("decisions/<uuid:bulk_id>/go-on/", bulk_pages.go_on, name="go_on"),
     path("<device:device_id>/", pages.detail, name="detail"),
     path("<device:device_id>/accept/", pages.accept, name="accept"),
     path("<device:device_id>/reject/", pages.reject, name="reject"),

@@ -35,6 +35,7 @@ class MetricsView(Endpoint):
     """The metrics as Prometheus text."""
 
     scopes: ClassVar = {"get": Scope.METRICS_READ}
+    reads = None  # A scraper may send parameters of its own.
     permission_classes = (LoopbackOrScope,)
 
     def get(self, request: Request) -> HttpResponse:

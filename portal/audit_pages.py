@@ -1,7 +1,5 @@
 """The page about the audit trail: who changed what, whether the chain holds, and the rows as a file."""
 
-from collections.abc import Iterator
-
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
@@ -9,6 +7,7 @@ from django.views.decorators.http import require_safe
 
 from portal import audit, audit_export, audit_listing
 from portal.access import requires
+from portal.csv_file import csv_file
 from portal.pages import PageRequest
 from portal.scopes import Scope
 
@@ -28,17 +27,14 @@ def index(request: PageRequest) -> HttpResponse:
 @requires(Scope.AUDIT_READ)  # type: ignore[arg-type]  # An answer that streams is no HttpResponse.
 def export_csv(request: PageRequest) -> StreamingHttpResponse:
     wanted = audit_listing.wanted_in(request.GET)
-    return _file(audit_export.as_csv(audit_listing.walk(wanted)), "text/csv; charset=utf-8", "gatehouse-audit.csv")
+    return csv_file(audit_export.rows(audit_listing.walk(wanted)), "gatehouse-audit.csv")
 
 
 @require_safe
 @requires(Scope.AUDIT_READ)  # type: ignore[arg-type]  # An answer that streams is no HttpResponse.
 def export_json_lines(request: PageRequest) -> StreamingHttpResponse:
     wanted = audit_listing.wanted_in(request.GET)
-    return _file(audit_export.as_json_lines(audit_listing.walk(wanted)), "application/jsonl", "gatehouse-audit.jsonl")
-
-
-def _file(lines: Iterator[str], kind: str, name: str) -> StreamingHttpResponse:
-    answer = StreamingHttpResponse(lines, content_type=kind)
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    lines = audit_export.as_json_lines(audit_listing.walk(wanted))
+    answer = StreamingHttpResponse(lines, content_type="application/jsonl")
+    answer["Content-Disposition"] = 'attachment; filename="gatehouse-audit.jsonl"'
     return answer

@@ -1,4 +1,5 @@
-// What HTML alone does not do: copying, times that go on counting, closing a panel with Escape, and saying that the door is shut.
+// What HTML alone does not do: copying, times that go on counting, closing a panel with Escape, choosing all, keeping what
+// was chosen when the list is fetched anew, and saying that the door is shut.
 "use strict";
 
 (() => {
@@ -45,6 +46,35 @@
       if (time.textContent !== words) time.textContent = words;
     }
   }, 15000);
+
+  const boxes = () => [...document.querySelectorAll("input[name=chosen]")];
+  const recount = () => {
+    const count = document.getElementById("chosen-count");
+    if (!count) return;
+    const ticked = boxes().filter((box) => box.checked).length;
+    count.value = ticked;
+    const all = document.querySelector("[data-choose-all]");
+    all.checked = ticked > 0 && ticked === boxes().length;
+    all.indeterminate = ticked > 0 && !all.checked;
+  };
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches("[data-choose-all]")) {
+      for (const box of boxes()) box.checked = target.checked;
+    } else if (target.name !== "chosen") return;
+    const those = document.querySelector("#bulk [name=which][value=chosen]");
+    if (those) those.checked = true;
+    recount();
+  });
+  // A box is named by the device and its revision: one that has changed meanwhile is not ticked again unseen.
+  let chosen = new Set();
+  document.addEventListener("htmx:beforeSwap", () => {
+    chosen = new Set(boxes().filter((box) => box.checked).map((box) => box.value));
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const box of boxes()) box.checked = box.checked || chosen.has(box.value);
+    recount();
+  });
+  recount();
 
   const isPoll = (detail) => "X-Gatehouse-Poll" in (detail.requestConfig?.headers ?? {});
   const shut = () => {

@@ -1,11 +1,11 @@
-"""What the tests need of the machine beside Python packages: Chromium, installed through apt where we may."""
+"""What the tests need of the machine beside Python packages: Chromium and curl, installed through apt where we may."""
 
 import os
 import shutil
 import subprocess
 import sys
 
-NEEDED = {"chromium": ("chromium", "fonts-dejavu-core")}
+NEEDED = {"chromium": ("chromium", "fonts-dejavu-core"), "curl": ("curl",)}
 
 
 def main() -> int:
@@ -13,7 +13,7 @@ def main() -> int:
     if not missing:
         return 0
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        print(f"The browser tests need Chromium: apt-get install {' '.join(missing)}", file=sys.stderr)
+        print(f"The browser tests need more of this machine: apt-get install {' '.join(missing)}", file=sys.stderr)
         return 1
     quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
     print(f"Installing {' '.join(missing)} for the browser tests …", file=sys.stderr)

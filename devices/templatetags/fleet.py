@@ -9,6 +9,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from devices.admission import decisions
+from devices.listing import Wanted
 from devices.models import Device, Status
 
 register = template.Library()
@@ -16,6 +17,31 @@ register.filter("decisions", decisions)
 
 GROUP = 4
 VERBS = {Status.ACCEPTED: "accept", Status.REJECTED: "reject"}
+LATELY = {"": "Any time", "1h": "In the last hour", "24h": "In the last 24 h", "7d": "In the last 7 days"}
+CHOICES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+    ("asked", "First seen", LATELY),
+    ("seen", "Last seen", {**LATELY, "not-24h": "Not for 24 h", "not-7d": "Not for 7 days", "never": "Never"}),
+    (
+        "sort",
+        "Sort by",
+        {
+            "newest": "Newest first",
+            "oldest": "Oldest first",
+            "seen": "Last seen first",
+            "silent": "Longest silent first",
+            "id": "Id",
+        },
+    ),
+)
+
+
+@register.filter
+def choices(wanted: Wanted) -> list[tuple[str, str, list[tuple[str, str, bool]]]]:
+    """What the list may be narrowed to and sorted by: a name, a label, and its words with whether each is chosen."""
+    return [
+        (name, label, [(word, text, word == getattr(wanted, name)) for word, text in words.items()])
+        for name, label, words in CHOICES
+    ]
 
 
 @register.filter
@@ -35,14 +61,14 @@ def grouped(fingerprint: str) -> SafeString:
 def members(device: Device) -> list[tuple[str, str]]:
     """The identity as names and values, in the order in which the device wrote them."""
     introduction = getattr(device, "introduction", None)
-    said: Mapping[str, Any] = introduction.members if introduction else {}
+    said: Mapping[str, Any] = introduction.named() if introduction else {}
     return [(name, plain(value)) for name, value in said.items()]
 
 
 @register.filter
 def plain(value: Any) -> str:
     """A text as it is, a list with commas, anything else as JSON."""
-    if isinstance(value, list):
+    if isinstance(value, list) and not any(isinstance(item, list) for item in value):
         return ", ".join(plain(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

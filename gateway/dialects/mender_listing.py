@@ -6,10 +6,12 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from devices import shelves
 from devices.models import Device, Status
 from gateway.dialects.mender import BadRequest
 
 TOO_LARGE = 2**32
+USUAL = (Status.PENDING, Status.ACCEPTED, Status.REJECTED)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def devices_on(page: Page) -> Sequence[Device]:
     wanted = present.filter(status=page.status) if page.status else present.exclude(status=Status.PREAUTHORIZED)
     start = (page.number - 1) * page.size
     # Found by id alone, so that what a far page skips costs no look into what devices say of themselves.
-    ids = wanted.order_by("pk").values("pk")[start : start + page.size + 1]
+    ids = shelves.cut(wanted, [page.status] if page.status else USUAL, start, start + page.size + 1).values("pk")
     return list(Device.objects.filter(pk__in=ids).select_related("introduction").order_by("pk"))
 
 

@@ -58,7 +58,7 @@ class MenderDeviceSerializer(serializers.Serializer[Device]):
 
     def to_representation(self, device: Device) -> dict[str, Any]:
         introduction: Introduction | None = getattr(device, "introduction", None)
-        identity = introduction.members if introduction else {}
+        identity = introduction.named() if introduction else {}
         text = introduction.text if introduction else ""
         if not identity:
             identity = {"common_name": device.pk}

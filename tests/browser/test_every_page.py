@@ -15,7 +15,9 @@ PAGES = [
     "/portal/devices/?tab=denied",
     "/portal/devices/?tab=preauthorized",
     "/portal/devices/?q=PRESS",
+    "/portal/devices/?tab=all&seen=never&sort=silent",
     "/portal/devices/{device}/",
+    "/portal/devices/decisions/{bulk}/",
     "/portal/tokens/",
     "/portal/tokens/?owner=all&state=live",
     "/portal/audit/",
@@ -31,18 +33,24 @@ PAGES = [
 every_page = pytest.mark.parametrize("path", PAGES)
 
 
+BULK = """
+from uuid import uuid4
+from devices import bulk_decisions
+from portal.actor import Actor
+from portal.models import User
+by = Actor.person(User.objects.get(username="ada"))
+asked = bulk_decisions.ask("reject", [("{device}", 1), ("nobody", 1)], by=by, reason="for show", id=uuid4())
+print(bulk_decisions.go_on(asked, by=by, seconds=1).pk)
+"""
+
+
 @pytest.fixture(scope="session")
-def one(site: Site) -> str:
-    """A device with another key, so that its page shows all it can."""
+def names(site: Site) -> dict[str, str]:
+    """What stands in the paths: a device with another key, a person, a decision on many; each shows all it can."""
     (device,) = site.knock({"serial": "SHOWN", "mac": "00:1b:44:11:3a:b7"})
     site.another_key(device)
-    return device
-
-
-@pytest.fixture(scope="session")
-def somebody(site: Site) -> str:
-    """A person whose page shows all it can."""
-    return site.run("from portal.models import User; print(User.objects.get(username='vera').pk)").strip()
+    person = site.run("from portal.models import User; print(User.objects.get(username='vera').pk)").strip()
+    return {"device": device, "person": person, "bulk": site.run(BULK.format(device=device)).strip()}
 
 
 def faults(page: Page) -> list[Any]:
@@ -55,8 +63,8 @@ def faults(page: Page) -> list[Any]:
 
 
 @every_page
-def test_axe_finds_nothing_serious_in_light_and_dark(open_page: Open, one: str, somebody: str, path: str) -> None:
-    page = open_page(path.format(device=one, person=somebody), color_scheme="light", bypass_csp=True)
+def test_axe_finds_nothing_serious_in_light_and_dark(open_page: Open, names: dict[str, str], path: str) -> None:
+    page = open_page(path.format(**names), color_scheme="light", bypass_csp=True)
     for panel in page.locator("details").all()[:3]:
         panel.evaluate("panel => { panel.open = true; }")
     assert faults(page) == []
@@ -65,8 +73,8 @@ def test_axe_finds_nothing_serious_in_light_and_dark(open_page: Open, one: str, 
 
 
 @every_page
-def test_nothing_overflows_at_360_pixels(open_page: Open, one: str, somebody: str, path: str) -> None:
-    page = open_page(path.format(device=one, person=somebody), viewport={"width": 360, "height": 740})
+def test_nothing_overflows_at_360_pixels(open_page: Open, names: dict[str, str], path: str) -> None:
+    page = open_page(path.format(**names), viewport={"width": 360, "height": 740})
     for panel in page.locator("details").all()[:3]:
         panel.evaluate("panel => { panel.open = true; }")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -74,12 +82,12 @@ def test_nothing_overflows_at_360_pixels(open_page: Open, one: str, somebody: st
 
 @every_page
 def test_a_page_loads_everything_from_here_and_breaks_no_policy(
-    open_page: Open, one: str, somebody: str, site: Site, path: str
+    open_page: Open, names: dict[str, str], site: Site, path: str
 ) -> None:
     page = open_page("about:blank")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(path.format(device=one, person=somebody))
+    page.goto(path.format(**names))
     page.wait_for_load_state("networkidle")
     assert [url for url in asked if not url.startswith((site.url, "data:"))] == []
     assert page.evaluate("typeof htmx") == "object"
