@@ -13,7 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.utils import timezone
 
-from portal import request_id, sealing
+from portal import request_id, rows, sealing
 from portal.actor import Actor
 from portal.models import AuditEvent, AuditHead
 
@@ -47,11 +47,10 @@ def record(
 
 def record_all(by: Actor, verb: str, changes: Iterable[Change], *, reason: str = "") -> None:
     """Append a row for each of many changes that the surrounding transaction makes."""
-    connection = transaction.get_connection()
-    if not connection.in_atomic_block:
+    if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("An audit row belongs into the transaction of its change.")
     number, mac = _locked_head()
-    rows, now, request = [], timezone.now(), request_id.current()
+    events, now, request = [], timezone.now(), request_id.current()
     for change in changes:
         event = AuditEvent(
             number=number + 1,
@@ -70,18 +69,15 @@ def record_all(by: Actor, verb: str, changes: Iterable[Change], *, reason: str =
         )
         event.mac = link(mac, event)
         number, mac = event.number, event.mac
-        rows.append([field.get_db_prep_save(getattr(event, field.attname), connection) for field in _FIELDS])
-    with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, rows)
+        events.append(event)
+    rows.insert(events)
+    with transaction.get_connection().cursor() as cursor:
         cursor.execute(_MOVE_HEAD, [number, mac])
 
 
 # Through the cursor and not the ORM: every change waits here for every other, and the ORM would be most of the wait.
 _HEAD = "SELECT number, mac FROM portal_audithead WHERE id = 1"
 _MOVE_HEAD = "UPDATE portal_audithead SET number = %s, mac = %s WHERE id = 1"
-_FIELDS = AuditEvent._meta.concrete_fields
-_COLUMNS = ", ".join(str(field.column) for field in _FIELDS)
-_INSERT = f"INSERT INTO portal_auditevent ({_COLUMNS}) VALUES ({', '.join(['%s'] * len(_FIELDS))})"  # noqa: S608  # Names of ours.
 
 
 def _locked_head() -> tuple[int, str]:

@@ -39,17 +39,20 @@ class Order:
     def rows(self, queryset: QuerySet[Any], place: Place | None, most: int) -> list[Any]:
         """The first rows after the place, or from the beginning."""
         sign = "-" if self.descending else ""
-        ordered = queryset.order_by(*dict.fromkeys((f"{sign}{self.field}", f"{sign}pk")))
+        by = ("pk",) if self._kind(queryset).primary_key else (self.field, "pk")
+        ordered = queryset.order_by(*(f"{sign}{field}" for field in by))
         found: list[Any] = []
         for stretch in self._stretches(queryset, place):
             if len(found) < most:
-                found += ordered.filter(stretch)[: most - len(found)]
+                # First the keys alone: joined with others, PostgreSQL would read the list from its beginning.
+                keys = ordered.filter(stretch).values("pk")[: most - len(found)]
+                found += ordered.filter(pk__in=keys)
         return found
 
     def _stretches(self, queryset: QuerySet[Any], place: Place | None) -> list[Q]:
         """What follows the place, in order: a condition that spans two of these would be read as a whole and sorted."""
         field, beyond = self.field, "lt" if self.descending else "gt"
-        kind = queryset.model._meta.pk if field == "pk" else queryset.model._meta.get_field(field)
+        kind = self._kind(queryset)
         if kind.primary_key:
             return [Q() if place is None else Q(**{f"pk__{beyond}": place.pk})]
         valued, empty = Q(**{f"{field}__isnull": False}), Q(**{f"{field}__isnull": True})
@@ -61,3 +64,7 @@ class Order:
         value = kind.to_python(place.value)
         ties = Q(**{field: value, f"pk__{beyond}": place.pk})
         return [ties, Q(**{f"{field}__{beyond}": value}), *([empty] if self.descending and kind.null else [])]
+
+    def _kind(self, queryset: QuerySet[Any]) -> Any:
+        facts = queryset.model._meta
+        return facts.pk if self.field == "pk" else facts.get_field(self.field)

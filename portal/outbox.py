@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
+from portal import rows
 from portal.models import Outbox
 
 Receiver = Callable[[Outbox], None]
@@ -23,12 +24,12 @@ _receivers: list[Receiver] = []
 
 def put(topic: str, body: Mapping[str, Any]) -> None:
     """Say what happened, in the transaction in which it happens. `topic` reads `device.pending`."""
-    Outbox.objects.create(topic=topic, body=body)
+    rows.insert([Outbox(topic=topic, body=body)])
 
 
 def put_all(topic: str, bodies: Iterable[Mapping[str, Any]]) -> None:
     """Say what happened to each of many, in the transaction in which it happens."""
-    Outbox.objects.bulk_create(Outbox(topic=topic, body=body) for body in bodies)
+    rows.insert([Outbox(topic=topic, body=body) for body in bodies])
 
 
 def receiver(receive: Receiver) -> Receiver:

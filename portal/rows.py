@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from django.db import models, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 Columns = Sequence["models.Field[Any, Any]"]
 
@@ -14,21 +15,39 @@ def insert(rows: Sequence[models.Model]) -> None:
 
     A key that the database gives is not read back, and no signal is sent.
     """
-    columns, statement = _insertion(type(rows[0]))
     connection = transaction.get_connection(router.db_for_write(type(rows[0])))
+    columns = _columns(type(rows[0]))
     values = [
         [column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns] for row in rows
     ]  # fmt: skip
     with connection.cursor() as cursor:
         if len(values) == 1:
-            cursor.execute(statement, values[0])
+            cursor.execute(_insertion(type(rows[0])), values[0])
+        elif connection.vendor == "postgresql":
+            # A column is an array, so the statement stays short: psycopg reads a long one anew each time.
+            cursor.execute(_insertion_of_arrays(type(rows[0]), connection), list(map(list, zip(*values, strict=True))))
         else:
-            cursor.executemany(statement, values)
+            cursor.executemany(_insertion(type(rows[0])), values)
 
 
 @cache
-def _insertion(model: type[models.Model]) -> tuple[Columns, str]:
-    columns = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
-    names = ", ".join(str(column.column) for column in columns)
-    places = ", ".join(["%s"] * len(columns))
-    return columns, f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({places})"  # noqa: S608  # Names of ours.
+def _columns(model: type[models.Model]) -> Columns:
+    return [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+
+
+@cache
+def _into(model: type[models.Model]) -> str:
+    names = ", ".join(str(column.column) for column in _columns(model))
+    return f"INSERT INTO {model._meta.db_table} ({names})"
+
+
+@cache
+def _insertion(model: type[models.Model]) -> str:
+    return f"{_into(model)} VALUES ({', '.join(['%s'] * len(_columns(model)))})"
+
+
+def _insertion_of_arrays(model: type[models.Model], connection: BaseDatabaseWrapper) -> str:
+    # Without the length, since a cast cuts off what is too long, where an insertion refuses it.
+    types = [str(column.db_type(connection)).partition("(")[0] for column in _columns(model)]
+    arrays = ", ".join(f"%s::{each}[]" for each in types)
+    return f"{_into(model)} SELECT * FROM unnest({arrays})"  # noqa: S608  # Names of ours.

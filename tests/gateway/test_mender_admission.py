@@ -368,6 +368,23 @@ class TestList:
         ]
         assert self.ids(client, f"?per_page=500&status={status}") == expected
 
+    @pytest.mark.parametrize("status", [None, *STATES])
+    def test_a_far_page_follows_upon_the_page_before(self, client: APIClient, status: str | None) -> None:
+        Device.objects.bulk_create(
+            Device(id=f"urn:dev:{n:05}", status=STATES[n % 4 if n % 7 else 1], denied_at=None if n % 5 else NOON,
+                   denied_by="" if n % 5 else "ada")
+            for n in range(12000)
+        )  # fmt: skip
+        shown = STATES[:3] if status is None else [status]
+        expected = [
+            f"urn:dev:{n:05}" for n in range(12000) if n % 5 and STATES[n % 4 if n % 7 else 1] in shown
+        ]  # fmt: skip
+        narrowed = "" if status is None else f"&status={status}"
+        last = -(-len(expected) // 100)
+        for number in {1, last // 2, last - 1, last, last + 1}:
+            found = self.ids(client, f"?per_page=100&page={number}{narrowed}")
+            assert found == expected[(number - 1) * 100 : number * 100]
+
     def test_preauthorized_ones_are_shown_to_those_who_ask_and_denied_ones_to_nobody(
         self, client: APIClient, fleet: list[str]
     ) -> None:
