@@ -6,6 +6,7 @@ INSTALLED := .venv/installed
 TESTABLE := .venv/installed-test
 DATA := $(or $(GATEHOUSE_DATA_DIR),var)
 UNIT := tests/portal tests/devices tests/tokens tests/gateway
+REAL := tests/served tests/browser tests/bench
 
 .PHONY: run install test check bench swagger screenshots lock
 
@@ -16,8 +17,9 @@ install: $(INSTALLED)
 
 test: $(TESTABLE)
 	@$(BIN)/python -m tests.machine
-	$(BIN)/python -m pytest -q
-	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q $(UNIT)
+	$(BIN)/python -m pytest -q -n 2 $(UNIT) tests/test_*.py
+	$(BIN)/python -m pytest -q $(REAL)
+	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 $(UNIT)
 
 check: $(TESTABLE)
 	$(BIN)/ruff format --check .

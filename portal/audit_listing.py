@@ -82,14 +82,14 @@ def walk(wanted: Mapping[str, str]) -> Iterator[AuditEvent]:
 
 def changes(event: AuditEvent) -> list[Change]:
     """What the row says of before and after, side by side, in the order in which it was recorded."""
-    before, after = _named(event.before), _named(event.after)
+    before, after = named(event.before), named(event.after)
     return [
         Change(name, _readable(before[name]) if name in before else "", _readable(after[name]) if name in after else "")
         for name in dict.fromkeys([*before, *after])
     ]
 
 
-def _named(facts: Any) -> Mapping[str, Any]:
+def named(facts: Any) -> Mapping[str, Any]:
     """The facts by name; what no rule of ours has written may hold something else, which is shown all the same."""
     if isinstance(facts, dict):
         return facts

@@ -8,7 +8,7 @@ from rest_framework import mixins, serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal import parameters
+from portal import audit_listing, parameters
 from portal.models import AuditEvent
 from portal.openapi import answered
 from portal.paging import Paging
@@ -47,11 +47,18 @@ class NoSuchRow(NotFound):
         super().__init__(f"The audit trail has no row {number}; the list shows the latest first.")
 
 
+class Facts(serializers.DictField):
+    """Facts by name; what no rule of ours has written may be something else, which is shown all the same."""
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(dict(audit_listing.named(value)))
+
+
 class AuditSerializer(serializers.ModelSerializer[AuditEvent]):
     """One change: who did what to which subject, why, and how it was before and after."""
 
-    before = serializers.DictField(allow_null=True)
-    after = serializers.DictField(allow_null=True)
+    before = Facts(allow_null=True)
+    after = Facts(allow_null=True)
 
     class Meta:
         model = AuditEvent

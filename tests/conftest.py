@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from portal.models import AuditHead, Tenant, User
 from portal.refusal import Refusal
 from portal.roles import Role
 from portal.scopes import Scope
+from tests.canary import Watch
 from tests.served.installation import Served, serving
 from tokens import issuing, signing
 
@@ -39,6 +41,27 @@ def _put_first_rows_back(sender: Any, **facts: Any) -> None:
     if sender.name == "devices":
         for tab in ("pending", "accepted", "rejected", "preauthorized", "denied"):
             DeviceCount.objects.get_or_create(tab=tab)
+
+
+@pytest.fixture(scope="session")
+def _log() -> Iterator[Watch]:
+    """Watch the log for secrets: at the root, and at the loggers whose lines do not get there."""
+    watch = Watch(PASSWORD)
+    loggers = [logging.getLogger(name) for name in (None, "django")]
+    for logger in loggers:
+        logger.addHandler(watch)
+    yield watch
+    for logger in loggers:
+        logger.removeHandler(watch)
+    assert watch.found == []
+
+
+@pytest.fixture(autouse=True)
+def _tells_no_secret(_log: Watch) -> Iterator[None]:
+    """No test may bring a secret or a password into the log."""
+    yield
+    told, _log.found = _log.found, []
+    assert told == []
 
 
 @pytest.fixture(autouse=True)

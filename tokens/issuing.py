@@ -176,9 +176,9 @@ def may_come_from(addresses: Collection[str], address: str) -> bool:
         return True
     try:
         came_from = ipaddress.ip_address(address)
+        return any(came_from in ipaddress.ip_network(network) for network in addresses)
     except ValueError:
         return False
-    return any(came_from in ipaddress.ip_network(network) for network in addresses)
 
 
 def held(role: str, *, is_active: bool) -> frozenset[str]:

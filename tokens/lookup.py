@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from tokens.models import TokenState, state_at
+from tokens.models import TokenState, state_at, texts
 
 SELECT = """
     SELECT token.name, token.digest, token.pepper, token.scopes, token.addresses, token.expires_at, token.revoked_at,
@@ -56,8 +56,8 @@ def find(identifier: str) -> Known | None:
         name,
         digest,
         pepper,
-        json.loads(scopes),
-        json.loads(addresses),
+        texts(json.loads(scopes)),
+        texts(json.loads(addresses)),
         _aware(expires),
         _aware(revoked) if revoked else None,
         _aware(disabled) if disabled else None,

@@ -1,10 +1,12 @@
 """What is remembered about credentials: digests, never secrets; and the ring of signing keys, sealed."""
 
+import json
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 
@@ -25,6 +27,25 @@ def state_at(
     if expires_at <= now:
         return TokenState.EXPIRED
     return TokenState.DISABLED if disabled_at else TokenState.LIVE
+
+
+def texts(stored: Any) -> list[str]:
+    """A list of texts; what no rule of ours has written reads as texts too, which name no scope and no network."""
+    if not isinstance(stored, list):
+        return [json.dumps(stored)]
+    return [one if isinstance(one, str) else json.dumps(one) for one in stored]
+
+
+class Texts(models.JSONField):
+    """A JSON column that holds a list of texts."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> list[str]:
+        return texts(super().from_db_value(value, expression, connection))
+
+    def deconstruct(self) -> Any:
+        """The database knows nothing of it, so a migration says what is underneath."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
@@ -53,8 +74,8 @@ class ApiToken(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="api_tokens")
     digest = models.CharField(max_length=64, unique=True)
     pepper = models.CharField(max_length=8)
-    scopes = models.JSONField(default=list)
-    addresses = models.JSONField(default=list)
+    scopes = Texts(default=list)
+    addresses = Texts(default=list)
     revision = models.PositiveIntegerField(default=1)
     replaces = models.OneToOneField("self", models.SET_NULL, null=True, related_name="replaced_by")
     created_at = models.DateTimeField(default=timezone.now)

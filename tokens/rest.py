@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
@@ -96,8 +97,9 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
         wanted = RotationSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         etags.seen(request, token.revision)
-        rotated = rotation.rotate(token, by=self.actor, **wanted.validated_data)
-        return self.show_once(rotated.token, rotated.secret)
+        with transaction.atomic():  # What cannot be shown must not be left behind.
+            rotated = rotation.rotate(token, by=self.actor, **wanted.validated_data)
+            return self.show_once(rotated.token, rotated.secret)
 
     @extend_schema(examples=[answered(examples.TOKEN)])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -121,7 +123,8 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
         wanted = NewTokenSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         owner: Any = request.user
-        return self.show_once(*issuing.issue(**wanted.validated_data, owner=owner, by=self.actor))
+        with transaction.atomic():  # What cannot be shown must not be left behind.
+            return self.show_once(*issuing.issue(**wanted.validated_data, owner=owner, by=self.actor))
 
     @rotates
     @action(detail=True, methods=["post"])

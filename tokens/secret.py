@@ -53,7 +53,7 @@ def is_identifier(text: str) -> bool:
 
 def matches(text: str, kept: str, pepper: str) -> bool:
     """Whether this is the secret whose digest was kept, in constant time; a pepper that is gone matches nothing."""
-    return pepper in settings.PEPPERS and hmac.compare_digest(digest(text, pepper), kept)
+    return pepper in settings.PEPPERS and hmac.compare_digest(digest(text, pepper).encode(), kept.encode())
 
 
 def digest(text: str, pepper: str) -> str:

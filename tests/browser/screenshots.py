@@ -22,11 +22,13 @@ WIDTHS = {"": (1280, 760), "-phone": (390, 844)}
 
 FLEET = """
 import json
+from datetime import timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from django.utils import timezone
 from devices import admission, denial, identity, introduction, keys
 from devices.models import Status
-from portal import people
+from portal import outbox, people, tally
 from portal.actor import Actor
 from portal.models import User
 from portal.roles import Role
@@ -45,6 +47,14 @@ for device in fleet[:10]:
     admission.decide(device, Status.ACCEPTED, by=ada)
 admission.decide(fleet[10], Status.REJECTED, by=ada, reason="belongs to the other plant")
 denial.deny(fleet[11], by=ada, reason="stolen from hall 3")
+outbox.hand_on()
+for ago in range(1, 24):
+    then = timezone.now() - timedelta(hours=ago)
+    busy = 3 if 6 <= then.hour <= 18 else 1
+    for name, number in {"device.pending": ago * 7 % 5, "device.accepted": ago * 5 % 4}.items():
+        tally.add(name, number * busy, then)
+    for name, number in {"request.answered": 900 + ago * 131 % 400, "request.refused": ago * 17 % 60}.items():
+        tally.add(name, number * busy, then)
 """
 
 

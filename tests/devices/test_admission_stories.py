@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from devices import admission, counts, denial, identity, introduction, keychange, keys, submission
+from devices import admission, bulk, counts, denial, identity, introduction, keychange, keys, submission
 from devices.models import Device, KeyChange, KeyChangeRequest, RetiredKey, Status
 from portal import audit
 from portal.actor import Actor
@@ -166,6 +166,28 @@ class Fleet(RuleBasedStateMachine):
         seen = device.revision - stale
         outcome = self.attempt(lambda: admission.decide(device, decision, by=self.by, seen=seen))
         assert isinstance(outcome, OperationalError) or (outcome is None) == possible
+
+    @rule(
+        chosen=st.lists(st.sampled_from([*IDS, "nobody"]), max_size=5),
+        word=st.sampled_from(["accept", "accept", "reject", "deny"]),
+    )
+    def decide_on_many(self, chosen: list[str], word: str) -> None:
+        before = {device_id: self.device(device_id) for device_id in chosen}
+        outcomes = self.attempt(lambda: bulk.decide(chosen, bulk.DECISIONS[word], by=self.by))
+        assert [outcome.id for outcome in outcomes] == list(before)
+        brings = {"accept": "accepted", "reject": "rejected", "deny": "denied"}[word]
+        reached = [outcome for outcome in outcomes if outcome.code != "service_unavailable"]
+        assert self.failing or reached == outcomes
+        for outcome in outcomes:
+            device = before[outcome.id]
+            possible = bool(device) and not device.is_denied and (word == "deny" or (device.status, brings) in DECIDED)
+            assert (outcome.code == "") == (possible and outcome in reached)
+            after = self.device(outcome.id)
+            if outcome.code == "":
+                assert after
+                assert outcome.status == brings == ("denied" if after.is_denied else after.status)
+            else:
+                assert (after and after.revision) == (device and device.revision)
 
     @rule(device_id=ids, verb=st.sampled_from(["deny", "restore", "deny", "restore", "purge"]))
     def deny_restore_or_purge(self, device_id: str, verb: str) -> None:

@@ -248,10 +248,12 @@ def test_of_three_administrators_who_shut_each_other_out_at_once_one_stays(
     everybody = [make_person(name, Role.ADMINISTRATOR) for name in ("ada", "grace", "joan")]
 
     def demote(victim: User, by: User) -> Callable[[], None]:
-        return lambda: standing.change_role(victim, Role.VIEWER, by=Actor.person(by), seen="administrator")
+        actor = Actor.person(by)  # As they were when they asked.
+        return lambda: standing.change_role(victim, Role.VIEWER, by=actor, seen="administrator")
 
     def shut_out(victim: User, by: User) -> Callable[[], None]:
-        return lambda: standing.deactivate(victim, by=Actor.person(by))
+        actor = Actor.person(by)
+        return lambda: standing.deactivate(victim, by=actor)
 
     ada, grace, joan = everybody
     met = at_once(demote(ada, grace), shut_out(grace, joan), demote(joan, ada))

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests import canary
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery staple"
 PATIENCE = 60.0
@@ -38,6 +40,7 @@ class Served:
             "GATEHOUSE_ADMIN_PASSWORD": PASSWORD,
             **settings,
         }
+        self.shown = {PASSWORD.encode()}
         self.process: subprocess.Popen[str]
 
     @property
@@ -76,7 +79,9 @@ class Served:
         try:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
-            return answer.status, answer.msg, answer.read()
+            content = answer.read()
+            self.shown |= canary.secrets_in(content)
+            return answer.status, answer.msg, content
         finally:
             connection.close()
 
@@ -97,10 +102,12 @@ class Served:
         return done.stdout
 
     def try_to_manage(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "manage.py", *command],
             cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=90,
         )  # fmt: skip
+        self.shown |= canary.secrets_in(done.stdout.encode())
+        return done
 
     def children(self, word: str = "") -> list[int]:
         """The ids of all processes that descend from it, or of those with this word in their command line."""
@@ -116,6 +123,14 @@ class Served:
             for pid in [*self.children(), self.process.pid]:
                 os.kill(pid, signal.SIGKILL)
             return self.process.wait()
+
+    def leaks(self) -> list[str]:
+        """The files of its folder, and its logs, in which a secret stands, or one that it showed to anybody."""
+        files = [path for path in (*self.data_dir.rglob("*"), self._out, self._err) if path.is_file()]
+        kept = {str(path): path.read_bytes() for path in files}
+        # Envoy reads its own token here, as it reads its keys; it stands nowhere else.
+        own = canary.secrets_in(kept.pop(str(self.data_dir / "run" / "node-token.json"), b""))
+        return canary.places(kept, self.shown | own)
 
     @property
     def _out(self) -> Path:
@@ -147,6 +162,8 @@ def serving(**settings: str) -> Iterator[Served]:
             yield served
         finally:
             served.stop()
+        leaks = served.leaks()
+        assert not leaks, leaks
 
 
 def wait_for(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], str] = lambda: "") -> float:
