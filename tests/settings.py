@@ -34,3 +34,6 @@ PASSWORD_HASHERS = ["tests.hasher.QuickArgon2"]
 
 # It writes every ten seconds, whatever is asked then: tests that count queries would meet that by chance.
 MIDDLEWARE = [name for name in MIDDLEWARE if name != "portal.tally.TallyMiddleware"]
+
+# Files are looked for when they are asked for; each test client would read through all of them first.
+WHITENOISE_AUTOREFRESH = True
