@@ -5,7 +5,7 @@ it was. The steps are asked for by the browser of the person, whose rights are j
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from devices import bulk
 from devices.models import BulkDecision, BulkItem
-from portal import text
+from portal import rows, text
 from portal.access import ScopeMissing
 from portal.actor import Actor
 from portal.refusal import Invalid, NotFound, Refusal
@@ -34,29 +34,34 @@ class NotYours(Refusal):
     status, code = 403, "not_the_owner"
 
 
+class NotFrozen(Refusal):
+    code = "bulk_decision_not_frozen"
+
+
 def ask(decision: str, devices: Iterable[tuple[str, int]], *, by: Actor, reason: str = "", id: UUID) -> BulkDecision:
     """Freeze what is asked for: the devices by id with the revision that was looked at. Nothing is decided yet.
 
-    Asked for twice under one `id`, as by a double click, it is the same.
+    Asked for twice under one `id`, as by a double click, it is the same. It may be begun once its `total` stands: what
+    is frozen is written in steps, because others wait meanwhile.
     """
     text.check("reason", reason, most=500)
     if decision not in bulk.DECISIONS:
         raise Invalid("decision", f"A decision is one of {', '.join(bulk.DECISIONS)}.")
-    scope = bulk.DECISIONS[decision].scope
-    if not by.may(scope):
-        raise ScopeMissing(scope)
-    frozen = list(islice(devices, MOST + 1))
+    _refuse_without_scope(decision, by)
+    frozen = list(dict(islice(devices, MOST + 1)).items())
     if not frozen:
         raise Invalid("chosen", "Choose at least one device: tick its box, or take all that match.")
     if len(frozen) > MOST:
         raise Invalid("chosen", f"More than {MOST:,} devices match; narrow the filter, or decide in several steps.")
-    facts: dict[str, Any] = {"decision": decision, "reason": reason, "owner_id": by.owner, "total": len(frozen)}
-    with transaction.atomic():
-        asked, is_new = BulkDecision.objects.get_or_create(id=id, defaults=facts)
-        if not is_new:
-            return find(id, by=by)
-        items = (BulkItem(bulk=asked, device_id=device_id, seen=seen) for device_id, seen in frozen)
-        BulkItem.objects.bulk_create(items, batch_size=STORED_AT_ONCE)
+    facts: dict[str, Any] = {"decision": decision, "reason": reason, "owner_id": by.owner}
+    asked, is_new = BulkDecision.objects.get_or_create(id=id, defaults=facts)
+    if not is_new:
+        return find(id, by=by)
+    for start in range(0, len(frozen), STORED_AT_ONCE):
+        time.sleep(bulk.PAUSE if start else 0)
+        _store(asked, frozen[start : start + STORED_AT_ONCE])
+    asked.total = len(frozen)
+    asked.save(update_fields=["total"])
     return asked
 
 
@@ -72,9 +77,9 @@ def find(id: UUID, *, by: Actor) -> BulkDecision:
 
 def go_on(asked: BulkDecision, *, by: Actor, seconds: float) -> BulkDecision:
     """Decide on the next devices, for about so many seconds; what is finished stays as it is."""
-    scope = bulk.DECISIONS[asked.decision].scope
-    if not by.may(scope):
-        raise ScopeMissing(scope)
+    _refuse_without_scope(asked.decision, by)
+    if not asked.total:
+        raise NotFrozen("The devices are still being gathered; go on in a moment, or begin anew at the list.")
     ends = time.monotonic() + seconds
     while (asked := _step(asked, by)).finished_at is None and time.monotonic() < ends:
         time.sleep(bulk.PAUSE)
@@ -82,8 +87,22 @@ def go_on(asked: BulkDecision, *, by: Actor, seconds: float) -> BulkDecision:
 
 
 def forget() -> None:
-    """Remove what was asked for long ago; the audit trail keeps what it changed."""
-    BulkDecision.objects.filter(asked_at__lt=timezone.now() - KEPT).delete()
+    """Remove what was asked for long ago, in steps; the audit trail keeps what it changed."""
+    old = BulkDecision.objects.filter(asked_at__lt=timezone.now() - KEPT)
+    while items := list(BulkItem.objects.filter(bulk__in=old).values_list("pk", flat=True)[:STORED_AT_ONCE]):
+        BulkItem.objects.filter(pk__in=items).delete()
+        time.sleep(bulk.PAUSE)
+    old.delete()
+
+
+def _refuse_without_scope(decision: str, by: Actor) -> None:
+    if not by.may(scope := bulk.DECISIONS[decision].scope):
+        raise ScopeMissing(scope)
+
+
+@transaction.atomic
+def _store(asked: BulkDecision, frozen: Sequence[tuple[str, int]]) -> None:
+    rows.insert([BulkItem(bulk=asked, device_id=device_id, seen=seen) for device_id, seen in frozen])
 
 
 @transaction.atomic

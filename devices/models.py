@@ -260,14 +260,15 @@ class RetiredKey(models.Model):
 class BulkDecision(models.Model):
     """A decision on many devices that were frozen when it was asked for; `done` and `refused` say how far it is.
 
-    Nothing is decided before `started_at`: until then a person reviews what it would mean.
+    `total` is 0 until all of them are written down. Nothing is decided before `started_at`: until then a person reviews
+    what it would mean.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     decision = models.CharField(max_length=8)
     reason = models.CharField(max_length=500, blank=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="bulk_decisions")
-    total = models.PositiveIntegerField()
+    total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)
     refused = models.PositiveIntegerField(default=0)
     asked_at = models.DateTimeField(default=timezone.now)

@@ -90,7 +90,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('decision', models.CharField(max_length=8)),
                 ('reason', models.CharField(blank=True, max_length=500)),
-                ('total', models.PositiveIntegerField()),
+                ('total', models.PositiveIntegerField(default=0)),
                 ('done', models.PositiveIntegerField(default=0)),
                 ('refused', models.PositiveIntegerField(default=0)),
                 ('asked_at', models.DateTimeField(default=django.utils.timezone.now)),

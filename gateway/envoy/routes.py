@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.envoy.plan import PORTAL, PORTAL_TIMEOUT, Plan
+from gateway.envoy.plan import PORTAL, PORTAL_FILES, PORTAL_SILENCE, PORTAL_TIMEOUT, Plan
 from gateway.envoy.sources import typed
 
 NAME = "doors"
@@ -84,7 +84,7 @@ def refusals() -> list[dict[str, Any]]:
 
 
 def portal(plan: Plan) -> list[dict[str, Any]]:
-    """The portal's own first segments, compared byte by byte, and the root."""
+    """The portal's files, then its own first segments, compared byte by byte, and the root."""
     matches = [{"path": "/"}, *({"path_separated_prefix": f"/{segment}"} for segment in plan.portal_segments)]
     action = {
         "cluster": PORTAL,
@@ -92,7 +92,9 @@ def portal(plan: Plan) -> list[dict[str, Any]]:
         # Only what the portal has certainly not seen is sent again, so this is safe for every method.
         "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
     }
-    return [{"name": PORTAL, "match": match, "route": action} for match in matches]
+    endless = {**action, "timeout": "0s", "idle_timeout": f"{PORTAL_SILENCE}s"}
+    files = [{"name": PORTAL, "match": {"path": path}, "route": endless} for path in PORTAL_FILES]
+    return [*files, *({"name": PORTAL, "match": match, "route": action} for match in matches)]
 
 
 def route_not_found() -> dict[str, Any]:

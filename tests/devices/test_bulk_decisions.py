@@ -118,7 +118,7 @@ def test_asked_for_twice_under_one_id_it_is_the_same(ada: Actor, make_device: Ma
     [
         ("purge", [("a", 1)], "", Invalid),
         ("accept", [], "", Invalid),
-        ("accept", [("a", 1)] * (bulk_decisions.MOST + 1), "", Invalid),
+        ("accept", [(str(n), 1) for n in range(bulk_decisions.MOST + 1)], "", Invalid),
         ("accept", [("a", 1)], "\u202e", Invalid),
     ],
 )
@@ -191,6 +191,16 @@ def test_two_windows_that_go_on_at_once_decide_on_each_device_once(
     assert (asked.done, asked.refused) == (bulk.BATCH + 50, 0)
     assert AuditEvent.objects.filter(verb="device.accepted").count() == bulk.BATCH + 50
     assert set(Device.objects.values_list("revision", flat=True)) == {2}
+
+
+def test_what_is_not_wholly_frozen_is_not_begun(ada: Actor, make_device: Make) -> None:
+    make_device()
+    asked = bulk_decisions.ask("accept", everything(), by=ada, id=uuid4())
+    BulkDecision.objects.update(total=0)
+    asked.refresh_from_db()
+    with pytest.raises(bulk_decisions.NotFrozen):
+        bulk_decisions.go_on(asked, by=ada, seconds=1)
+    assert Device.objects.get().status == "pending"
 
 
 def test_what_was_asked_for_long_ago_is_forgotten_and_its_history_kept(ada: Actor, make_device: Make) -> None:

@@ -83,6 +83,11 @@ def test_a_stale_choice_is_left_as_it_is_and_named(plain: Client, make_device: M
     assert "has changed since you looked" in words(only)
 
 
+def test_a_device_that_is_named_twice_is_decided_on_once(plain: Client, make_device: Make) -> None:
+    make_device("a")
+    assert "1 of 1: 1 accepted" in words(plain.post(DECIDE, form(chosen=["a.1", "a.1"]), follow=True))
+
+
 def test_a_double_click_asks_once(plain: Client, make_device: Make) -> None:
     make_device("a")
     sent = form(chosen=["a.1"])

@@ -2,15 +2,18 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.test import Client
 from jwt.algorithms import RSAAlgorithm
 
 from gateway import trial
 from gateway.envoy import bootstrap, clusters, extension_configs, listeners, routes, validate
-from gateway.envoy.plan import Doors, Keys, Plan, Revoked
+from gateway.envoy.plan import PORTAL_FILES, Doors, Keys, Plan, Revoked
+from portal.models import User
 
 PUBLIC = rsa.generate_private_key(65537, 2048).public_key()
 JWK = {**RSAAlgorithm.to_jwk(PUBLIC, as_dict=True), "kid": "k1", "use": "sig", "alg": "RS256"}
@@ -112,8 +115,18 @@ def test_refusals_come_before_the_portal_and_nothing_comes_after_the_404() -> No
     names = [route["name"] for route in table["virtual_hosts"][0]["routes"]]
     assert names == [
         "method_refused", "correlation_id_refused", "path_refused", "path_refused", "path_refused", "path_refused",
-        "token_in_query", *["portal"] * (1 + len(PLAN.portal_segments)), "route_not_found",
+        "token_in_query", *["portal"] * (len(PORTAL_FILES) + 1 + len(PLAN.portal_segments)), "route_not_found",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PORTAL_FILES)
+def test_a_file_that_grows_with_the_fleet_is_cut_off_by_silence_alone(
+    log_in: Callable[..., Client], administrator: User, path: str
+) -> None:
+    assert log_in(administrator).get(path).streaming
+    (table,) = routes.routes(PLAN)
+    action = next(route["route"] for route in table["virtual_hosts"][0]["routes"] if route["match"] == {"path": path})
+    assert (action["timeout"], action["idle_timeout"]) == ("0s", "60s")
 
 
 @pytest.mark.parametrize(

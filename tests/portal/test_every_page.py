@@ -21,6 +21,7 @@ PAGES = [
     "/portal/help/",
     "/portal/devices/",
     "/portal/devices/?tab=denied",
+    "/portal/devices/?tab=all&q=press&asked=7d&seen=never&sort=silent",
     "/portal/devices/press-1/",
     "/portal/tokens/",
     "/portal/tokens/?owner=all&state=live",
@@ -38,6 +39,8 @@ OWN_POSTS = [
 ]
 POSTS = [
     *OWN_POSTS,
+    "/portal/devices/list/decide/",
+    f"/portal/devices/decisions/{OTHER}/go-on/",
     "/portal/devices/press-1/accept/",
     "/portal/devices/press-1/reject/",
     "/portal/devices/press-1/deny/",
