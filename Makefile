@@ -18,7 +18,7 @@ install: $(INSTALLED)
 test: $(TESTABLE)
 	@$(BIN)/python -m tests.machine
 	$(BIN)/python -m pytest -q -n 2 $(UNIT) tests/test_*.py
-	$(BIN)/python -m pytest -q $(REAL)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(REAL)
 	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 $(UNIT)
 
 check: $(TESTABLE)
