@@ -4,6 +4,8 @@ Each step is one transaction that decides and writes the outcomes down, so whene
 it was. The steps are asked for by the browser of the person, whose rights are judged anew at each.
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -38,6 +40,12 @@ class NotFrozen(Refusal):
     code = "bulk_decision_not_frozen"
 
 
+class Another(Refusal):
+    """The id stands for another decision."""
+
+    code = "bulk_decision_is_another"
+
+
 def ask(decision: str, devices: Iterable[tuple[str, int]], *, by: Actor, reason: str = "", id: UUID) -> BulkDecision:
     """Freeze what is asked for: the devices by id with the revision that was looked at. Nothing is decided yet.
 
@@ -53,10 +61,14 @@ def ask(decision: str, devices: Iterable[tuple[str, int]], *, by: Actor, reason:
         raise Invalid("chosen", "Choose at least one device: tick its box, or take all that match.")
     if len(frozen) > MOST:
         raise Invalid("chosen", f"More than {MOST:,} devices match; narrow the filter, or decide in several steps.")
-    facts: dict[str, Any] = {"decision": decision, "reason": reason, "owner_id": by.owner}
+    digest = hashlib.sha256(json.dumps([decision, reason, frozen]).encode()).hexdigest()
+    facts: dict[str, Any] = {"decision": decision, "reason": reason, "owner_id": by.owner, "digest": digest}
     asked, is_new = BulkDecision.objects.get_or_create(id=id, defaults=facts)
     if not is_new:
-        return find(id, by=by)
+        asked = find(id, by=by)
+        if asked.digest != digest:
+            raise Another("This page has been used for another decision; load the list anew, then choose again.")
+        return asked
     for start in range(0, len(frozen), STORED_AT_ONCE):
         time.sleep(bulk.PAUSE if start else 0)
         _store(asked, frozen[start : start + STORED_AT_ONCE])
@@ -112,6 +124,8 @@ def _step(asked: BulkDecision, by: Actor) -> BulkDecision:
     if asked.finished_at is not None:
         return asked
     items = list(asked.items.filter(is_reached=False).order_by("pk")[: bulk.BATCH])
+    if not items:
+        raise Unknown("This decision is too old to go on with; begin at the list of devices.")
     seen = {item.device_id: item.seen for item in items}
     decision = bulk.DECISIONS[asked.decision]
     outcomes = bulk.decide_batch(list(seen), decision, by=by, reason=asked.reason, seen=seen)

@@ -1,7 +1,7 @@
 """The pages of a decision on many devices: asking for it, reviewing it, and how it goes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -55,10 +55,10 @@ def go_on(request: PageRequest, bulk_id: UUID) -> HttpResponse:
     return fragment(request, "devices/_bulk_decision.html", _facts(request, asked), otherwise=asked)
 
 
-def _all(query: str) -> Iterator[tuple[str, int]]:
+def _all(query: str) -> Iterable[tuple[str, int]]:
     """All devices that the list would show, denied ones never."""
     wanted = listing.wanted_in(QueryDict(query))
-    return wanted.devices().present().order_by("pk").values_list("pk", "revision").iterator()
+    return wanted.devices().present().order_by("pk").values_list("pk", "revision")[: bulk_decisions.MOST + 1]
 
 
 def _chosen(sent: list[str]) -> list[tuple[str, int]]:

@@ -33,7 +33,10 @@ class Fingerprint(Parameter):
 
 
 STATUS = Word(name="status", description="Only devices of this status.", words=Status.values, lookup="status")
-SEARCH = Line(name="q", description="The beginning of an id or a fingerprint, or 3 or more characters of the identity.")
+SEARCH = Line(
+    name="q",
+    description="The beginning of an id or a fingerprint, or 3 or more characters of the identity or of an attribute.",
+)
 ORDERING = Word(
     name="ordering",
     description="By which member the list is ordered, with `-` the other way round; ties by id. "

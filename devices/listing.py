@@ -14,6 +14,7 @@ from devices import admission, bulk, counts, filters
 from devices.models import ID, Device, DeviceQuerySet, Status
 from portal import text
 from portal.keyset import Order, Place
+from portal.parameters import once
 from portal.refusal import Invalid
 
 TABS = (*Status.values, counts.DENIED, counts.ALL)
@@ -105,7 +106,7 @@ class Listing:
 
 def read(query: QueryDict) -> Listing:
     """The page that a query asks for: what it wants, and `after`. What is no such query is refused."""
-    wanted, after = wanted_in(query), _one(query, "after")
+    wanted, after = wanted_in(query), once(query, "after") or ""
     devices = wanted.devices().select_related("introduction")
     found = wanted.order.rows(devices, _place(after) if after else None, PAGE + 1)
     older = _written(wanted.order.place(found[PAGE - 1])) if len(found) > PAGE else ""
@@ -114,7 +115,7 @@ def read(query: QueryDict) -> Listing:
 
 def wanted_in(query: QueryDict) -> Wanted:
     """What a query wants: `tab`, `q`, `asked`, `seen` and `sort`."""
-    wanted = _one(query, "q").strip()
+    wanted = (once(query, "q") or "").strip()
     text.check("q", wanted, most=MOST_WANTED)
     return Wanted(
         tab_in(query),
@@ -138,7 +139,7 @@ def tab_in(query: QueryDict) -> str:
 
 
 def since_in(query: QueryDict) -> int:
-    since = _one(query, "since")
+    since = once(query, "since") or ""
     if not re.fullmatch(r"\d{1,17}", since, re.ASCII):
         raise Invalid("since", "'since' is a number of microseconds; reload the page.")
     return int(since)
@@ -146,7 +147,7 @@ def since_in(query: QueryDict) -> int:
 
 def last_in(query: QueryDict) -> Device | None:
     """The device that was decided on last, if the query names one that is still there."""
-    last = _one(query, "last")
+    last = once(query, "last") or ""
     if last and not re.fullmatch(ID, last, re.ASCII):
         raise Invalid("last", "This is no id of a device.")
     return Device.objects.filter(pk=last).first() if last else None
@@ -171,15 +172,8 @@ def _since(wanted: Wanted, found: list[Device]) -> int:
     return _micros(getattr(found[0], wanted.order.field)) if found else 0
 
 
-def _one(query: QueryDict, name: str) -> str:
-    sent = query.getlist(name)
-    if len(sent) > 1:
-        raise Invalid(name, f"'{name}' is given twice; give it once.")
-    return sent[0] if sent else ""
-
-
 def _word(query: QueryDict, name: str, words: Collection[str]) -> str:
-    word = _one(query, name)
+    word = once(query, name) or ""
     if word and word not in words:
         raise Invalid(name, f"'{name}' is one of {', '.join(words)}.")
     return word

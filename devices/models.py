@@ -28,6 +28,11 @@ class Status(models.TextChoices):
 class OpaqueText(models.CharField):  # type: ignore[type-arg]
     """Text that says nothing by its letters and sorts by code point on every database."""
 
+    def db_type(self, connection: BaseDatabaseWrapper) -> str | None:
+        """The long name of the type on PostgreSQL: a `varchar` gets an index for LIKE, which C makes a second copy."""
+        kind = super().db_type(connection)
+        return kind.replace("varchar", "character varying") if kind and connection.vendor == "postgresql" else kind
+
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
         collation = "C" if connection.vendor == "postgresql" else None
         return {**super().db_parameters(connection), "collation": collation}
@@ -198,10 +203,14 @@ class SystemInfo(models.Model):
 
 
 class Inventory(models.Model):
-    """Attributes that the device reports: `{name: text, number, boolean or list}`; destroyed when it is denied."""
+    """Attributes that the device reports: `{name: text, number, boolean or list}`; destroyed when it is denied.
 
-    device = models.OneToOneField(Device, models.CASCADE, primary_key=True, related_name="inventory")
+    `text` is what a search looks through. A number is the key because the search index points at it.
+    """
+
+    device = models.OneToOneField(Device, models.CASCADE, related_name="inventory")
     attributes = models.JSONField(default=dict)
+    text = models.TextField(blank=True)
     reported_at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
@@ -267,6 +276,7 @@ class BulkDecision(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     decision = models.CharField(max_length=8)
     reason = models.CharField(max_length=500, blank=True)
+    digest = models.CharField(max_length=64)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="bulk_decisions")
     total = models.PositiveIntegerField(default=0)
     done = models.PositiveIntegerField(default=0)

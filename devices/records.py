@@ -13,6 +13,7 @@ Attributes = Mapping[str, object]
 
 MOST_ATTRIBUTES = 1000
 MOST_BYTES = 1_000_000
+MOST_SEARCHED = 20_000
 
 
 class NotAdmitted(Refusal):
@@ -31,12 +32,25 @@ def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -
         locked = Device.objects.select_for_update().filter(pk=device.pk).first()
         if locked is None or not locked.is_admitted:
             raise NotAdmitted(f"{device} is not accepted, so it stores nothing here.")
-        inventory, _ = Inventory.objects.select_for_update().get_or_create(device=device)
+        kept = Inventory.objects.select_for_update().filter(device=device).first()
+        inventory = kept or Inventory(device=device)
         merged = dict(attributes) if replace else {**inventory.attributes, **attributes}
         if len(merged) > MOST_ATTRIBUTES:
             raise Invalid("name", f"A device may report at most {MOST_ATTRIBUTES} attributes.")
         if len(json.dumps(merged)) > MOST_BYTES:
             raise Invalid("value", f"A device may report at most {MOST_BYTES} bytes of attributes in all.")
-        if merged != inventory.attributes:
-            inventory.attributes, inventory.reported_at = merged, timezone.now()
+        if kept is None or merged != inventory.attributes:
+            inventory.attributes, inventory.text = merged, searched(merged)
+            inventory.reported_at = timezone.now()
             inventory.save()
+
+
+def searched(attributes: Attributes) -> str:
+    """What a search looks through: a line `name=value` for each, a list as its members; the first 20,000 characters."""
+    return "\n".join(f"{name}={_plain(value)}" for name, value in attributes.items())[:MOST_SEARCHED]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,59 +1,87 @@
-"""Finding devices by the beginning of an id or a key fingerprint, or by 3 or more characters of the identity.
+"""Finding devices by the beginning of an id or a key fingerprint, or by 3 or more characters of identity or attributes.
 
-A text that few identities hold is looked up in the trigram index. One that many hold is met soon on the way through the
-list in its own order, so there the list is walked: both are quick, and a page is never cut short.
+What few devices hold is looked up in the indexes and told apart by id. What some thousand hold, the database fetches
+and sorts. What many hold is met soon on the way through the list in its own order, so there the list is walked. All
+three are quick, and a page is never cut short.
 """
+
+import json
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
-from devices.models import Device, DeviceQuerySet
+from devices.models import DeviceQuerySet
 
 FEW = 1000
+SOME = 8000  # About where fetching all of them costs what walking past 51 of a million devices' finds does.
 SHORTEST_PART = 3
 LAST = "\U0010ffff"
 
-_IN_IDENTITIES = {
-    "sqlite": """
-        SELECT device_id FROM devices_introduction
-        WHERE id IN (SELECT rowid FROM devices_search WHERE devices_search MATCH %s LIMIT %s)
-    """,
-    "postgresql": "SELECT device_id FROM devices_introduction WHERE text ILIKE %s LIMIT %s",
+_BEGINS = "SELECT id FROM devices_device WHERE {field} >= %s AND {field} < %s"
+_HOLDS = {
+    "sqlite": "SELECT device_id FROM {table} WHERE id IN (SELECT rowid FROM {index} WHERE {index} MATCH %s)",
+    "postgresql": "SELECT device_id FROM {table} WHERE text ILIKE %s",
 }
+_TEXTS = {"devices_introduction": "devices_search", "devices_inventory": "devices_inventory_search"}
+
+Lookup = tuple[str, list[str]]
 
 
 def find(devices: DeviceQuerySet, wanted: str) -> DeviceQuerySet:
     """Narrow `devices` to those that the text may mean; an empty text means all of them."""
     if not wanted:
         return devices
-    by_id, by_key = _begins("pk", wanted), _begins("fingerprint", wanted.replace(":", "").lower())
-    found = [_first(by_id), _first(by_key)]
+    key = wanted.replace(":", "").lower()
+    lookups = [_begins("id", wanted), _begins("fingerprint", key)]
     if len(wanted) >= SHORTEST_PART:
-        found.append(_in_identities(wanted))
-    if all(len(ids) <= FEW for ids in found):
-        # As ids and not as conditions: over an OR of three indexes the database would rather read everything.
-        return devices.filter(pk__in={device_id for ids in found for device_id in ids})
-    walked = by_id | by_key
+        lookups += [_holds(table, wanted) for table in _TEXTS]
+    if (found := sum(map(_number, lookups))) <= SOME:
+        # One condition: over an OR of several indexes the database would rather read everything.
+        any_of = " UNION ".join(sql for sql, _ in lookups)
+        values = [value for _, params in lookups for value in params]
+        # Less than that are told by their ids, so that what reads the list in two steps does not search twice.
+        ids = _ids(any_of, values) if found <= FEW else []
+        return devices.filter(pk__in=ids if found <= FEW >= len(ids) else RawSQL(any_of, values))  # noqa: S611
+    walked = _between("pk", wanted) | _between("fingerprint", key)
     if len(wanted) >= SHORTEST_PART:
-        walked |= Q(introduction__text__icontains=wanted)
+        walked |= Q(introduction__text__icontains=wanted) | Q(inventory__text__icontains=wanted)
     return devices.filter(walked)
 
 
-def _first(condition: Q) -> list[str]:
-    return list(Device.objects.filter(condition).values_list("pk", flat=True)[: FEW + 1])
-
-
-def _begins(field: str, text: str) -> Q:
+def _begins(field: str, text: str) -> Lookup:
     """A range of the index, where LIKE would read all of it."""
+    return _BEGINS.format(field=field), [text, text + LAST]
+
+
+def _between(field: str, text: str) -> Q:
     return Q(**{f"{field}__gte": text, f"{field}__lt": text + LAST})
 
 
-def _in_identities(part: str) -> list[str]:
-    """The ids of devices whose identity holds the text, one more than few at most."""
+def _holds(table: str, part: str) -> Lookup:
     if connection.vendor == "sqlite":
         pattern = '"' + part.replace('"', '""') + '"'
     else:
         pattern = "%" + part.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+    return _HOLDS[connection.vendor].format(table=table, index=_TEXTS[table]), [pattern]
+
+
+def _number(lookup: Lookup) -> int:
+    """About how many it finds; on SQLite counted, and no further than matters."""
+    sql, params = lookup
     with connection.cursor() as cursor:
-        cursor.execute(_IN_IDENTITIES[connection.vendor], [pattern, FEW + 1])
+        if connection.vendor == "sqlite":
+            cursor.execute(f"SELECT count(*) FROM ({sql} LIMIT {SOME + 1})", params)  # noqa: S608
+            return int(cursor.fetchone()[0])
+        # A search of trigrams cannot stop half way there: to count would be to find all. The planner's guess is near.
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        plan: Any = cursor.fetchone()[0]
+        return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])
+
+
+def _ids(sql: str, params: list[str]) -> list[str]:
+    """What it finds, one more than few at most."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} LIMIT {FEW + 1}", params)
         return [row[0] for row in cursor.fetchall()]

@@ -96,7 +96,9 @@ def _expect(device_id: str, identity: Identity | None, key: str, by: Actor) -> D
             after = {"status": device.status, "identity": said.get("text", ""), "fingerprint": proven.fingerprint}
             audit.record(by, "device.preauthorized", ("device", device.pk), after=after)
     except IntegrityError as taken:
-        raise AlreadyKnown(Device.objects.get(pk=device_id)) from taken
+        raise AlreadyKnown(
+            Device.objects.filter(pk=device_id).first() or Device(id=device_id, status=Status.PREAUTHORIZED)
+        ) from taken
     return device
 
 

@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from portal import text
 from portal.models import AuditEvent
+from portal.parameters import once
 from portal.refusal import Invalid
 
 PAGE = 50
@@ -46,7 +47,7 @@ class Listing:
 
 def read(query: QueryDict) -> Listing:
     """The page that a query asks for: `actor`, `verb`, `subject`, `request` and `before`."""
-    wanted, before = wanted_in(query), _one(query, "before")
+    wanted, before = wanted_in(query), once(query, "before") or ""
     events = find(wanted)
     if before:
         if not _NUMBER.fullmatch(before):
@@ -59,7 +60,7 @@ def read(query: QueryDict) -> Listing:
 
 def wanted_in(query: QueryDict) -> dict[str, str]:
     """The filters that a query holds, without empty ones; what no row could hold is refused."""
-    wanted = {name: _one(query, name).strip() for name in FILTERS}
+    wanted = {name: (once(query, name) or "").strip() for name in FILTERS}
     for name, value in wanted.items():
         text.check(name, value, most=FILTERS[name][1])
     return {name: value for name, value in wanted.items() if value}
@@ -102,10 +103,3 @@ def _readable(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return ", ".join(value) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _one(query: QueryDict, name: str) -> str:
-    sent = query.getlist(name)
-    if len(sent) > 1:
-        raise Invalid(name, f"'{name}' is given twice; give it once.")
-    return sent[0] if sent else ""

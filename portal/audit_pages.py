@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 from portal import audit, audit_export, audit_listing
 from portal.access import requires
 from portal.csv_file import csv_file
+from portal.downloads import download
 from portal.pages import PageRequest
 from portal.scopes import Scope
 
@@ -35,6 +36,4 @@ def export_csv(request: PageRequest) -> StreamingHttpResponse:
 def export_json_lines(request: PageRequest) -> StreamingHttpResponse:
     wanted = audit_listing.wanted_in(request.GET)
     lines = audit_export.as_json_lines(audit_listing.walk(wanted))
-    answer = StreamingHttpResponse(lines, content_type="application/jsonl")
-    answer["Content-Disposition"] = 'attachment; filename="gatehouse-audit.jsonl"'
-    return answer
+    return download(lines, "gatehouse-audit.jsonl", "application/jsonl")

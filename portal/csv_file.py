@@ -7,6 +7,8 @@ from datetime import datetime
 
 from django.http import StreamingHttpResponse
 
+from portal.downloads import download
+
 # With one of these a spreadsheet takes a cell for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -27,9 +29,7 @@ def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
 
 def csv_file(rows: Iterable[Iterable[object]], name: str) -> StreamingHttpResponse:
     """An answer that a browser saves under this name."""
-    answer = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    return download(csv_lines(rows), name, "text/csv; charset=utf-8")
 
 
 def _cell(value: object) -> str:

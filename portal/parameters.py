@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework.request import Request
 
 from portal import text
@@ -115,7 +116,7 @@ def read(request: Request, known: Sequence[Parameter]) -> dict[str, Any]:
         if name not in by_name:
             there = f"it reads {', '.join(sorted(by_name))}" if by_name else "it reads none"
             raise Invalid(name[:40] or "query", f"This endpoint reads no parameter '{name[:40]}'; {there}.")
-    sent = {name: once(request, name) or "" for name in request.query_params}
+    sent = {name: once(request.query_params, name) or "" for name in request.query_params}
     return {name: value for name, said in sent.items() if (value := by_name[name].read(said)) is not None}
 
 
@@ -124,17 +125,17 @@ def conditions(known: Sequence[Parameter], wanted: Mapping[str, Any]) -> dict[st
     return {each.lookup: wanted[each.name] for each in known if each.lookup and each.name in wanted}
 
 
-def once(request: Request, name: str) -> str | None:
+def once(query: QueryDict, name: str) -> str | None:
     """A query parameter as sent; given twice it is refused."""
-    sent = request.query_params.getlist(name)
+    sent = query.getlist(name)
     if len(sent) > 1:
         raise Invalid(name, f"'{name}' is given twice; give it once.")
     return sent[0] if sent else None
 
 
-def one_of(request: Request, name: str, allowed: Sequence[str]) -> str | None:
+def one_of(query: QueryDict, name: str, allowed: Sequence[str]) -> str | None:
     """A query parameter that takes one word of a list; another word is refused."""
-    sent = once(request, name)
+    sent = once(query, name)
     return None if sent is None else _one_of(name, sent, allowed)
 
 

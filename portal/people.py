@@ -15,6 +15,8 @@ from portal.refusal import Invalid, Refusal
 from portal.roles import Role
 
 FIRST_NAME = "admin"
+# What the audit trail holds of a subject.
+LONGEST_NAME = 128
 ALPHABET = string.ascii_letters + string.digits
 
 
@@ -26,7 +28,7 @@ def create(name: str, password: str, role: Role, *, by: Actor) -> User:
     """Add a person. A name in use (in any case), a weak password and a role that `by` does not hold are refused."""
     standing.refuse_too_broad(role, by)
     user = User(username=name, role=role)
-    text.check("name", name, least=1, most=150)
+    text.check("name", name, least=1, most=LONGEST_NAME)
     try:
         User._meta.get_field("username").run_validators(name)
     except ValidationError as unfit:
@@ -35,6 +37,7 @@ def create(name: str, password: str, role: Role, *, by: Actor) -> User:
     user.set_password(password)
     try:
         with transaction.atomic():
+            standing.refuse_too_broad(role, standing.locked(by)[1])
             if User.objects.filter(username__iexact=name).exists():
                 raise NameTaken(f"There is a person named {name} already; choose another name.")
             user.save(force_insert=True)
@@ -76,10 +79,10 @@ def reset_password(user: User, *, by: Actor, reason: str = "") -> str:
     hashed, keys = make_password(password), sessions.keys_of(user)
     with transaction.atomic():
         # The role is judged under the lock: this opens whatever the person may do.
-        locked = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
-        if locked is None:
+        found, by = standing.locked(by, user.pk)
+        if user.pk not in found:
             raise standing.Unknown
-        standing.refuse_too_broad(locked.role, by)
+        standing.refuse_too_broad(found[user.pk].role, by)
         User.objects.filter(pk=user.pk).update(password=hashed)
         user.password = hashed
         after = {"sessions_ended": sessions.forget(keys)}

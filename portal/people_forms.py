@@ -58,7 +58,7 @@ class ResetForm(ConfirmedForm):
 class NewPersonForm(ConfirmedForm):
     """A name, a role, and a password for the person unless one is to be generated."""
 
-    name = forms.CharField(max_length=150, error_messages={"required": "Say what the person is called."})
+    name = forms.CharField(max_length=128, error_messages={"required": "Say what the person is called."})
     role = forms.ChoiceField(choices=ROLES, error_messages=NO_ROLE)
     first_password = forms.CharField(max_length=4096, strip=False, required=False)
 

@@ -15,6 +15,8 @@ def insert(rows: Sequence[models.Model]) -> None:
 
     A key that the database gives is not read back, and no signal is sent.
     """
+    if not rows:
+        return
     connection = transaction.get_connection(router.db_for_write(type(rows[0])))
     columns = _columns(type(rows[0]))
     values = [

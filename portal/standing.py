@@ -1,5 +1,8 @@
 """The standing of a person: their role, and whether they are active. Nobody gives or takes what they do not hold."""
 
+from dataclasses import replace
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q
 
@@ -8,6 +11,9 @@ from portal.actor import Actor
 from portal.models import AuditEvent, User
 from portal.refusal import NotFound, Refusal
 from portal.roles import SCOPES, Role
+
+ADMINISTRATORS = Q(role=Role.ADMINISTRATOR, is_active=True)
+NOBODY_ELSE = Q(pk__in=[])
 
 
 class RoleTooBroad(Refusal):
@@ -52,6 +58,22 @@ def refuse_too_broad(role: str, by: Actor) -> None:
         raise RoleTooBroad(f"The role {role} holds {min(extra)}, which you do not; ask somebody who holds all of it.")
 
 
+def locked(by: Actor, *people: Any, others: Q = NOBODY_ELSE) -> tuple[dict[Any, User], Actor]:
+    """These people and `others` by key, as they are in this transaction; and the actor, as far as they still may.
+
+    All are locked in one order with the person behind the actor, so that of two who act on each other the second is
+    judged by what the first has made of them.
+    """
+    keys = {*people, by.owner} - {None}
+    rows = User.objects.select_for_update(no_key=True).filter(Q(pk__in=keys) | others).order_by("pk")
+    found = {row.pk: row for row in rows}
+    if by.owner is not None:
+        asker = found.get(by.owner)
+        held = SCOPES.get(asker.role, frozenset()) if asker and asker.is_active else frozenset()
+        by = replace(by, scopes=by.scopes & held)
+    return found, by
+
+
 @transaction.atomic
 def change_role(person: User, role: Role, *, by: Actor, reason: str = "", seen: str | None = None) -> None:
     """Give a person another role; it counts from their next request on, and for their tokens too.
@@ -60,7 +82,7 @@ def change_role(person: User, role: Role, *, by: Actor, reason: str = "", seen: 
     that of the last active administrator are refused.
     """
     text.check("reason", reason, most=500)
-    now, is_last = _locked(person)
+    now, is_last, by = _as_they_are(person, by)
     if seen is not None and seen != now.role:
         raise Changed(_meanwhile(now))
     refuse_too_broad(now.role, by)
@@ -97,7 +119,7 @@ def _switch(person: User, active: bool, by: Actor, reason: str) -> None:
     # inactive, and is ended here before they are active again.
     keys = sessions.keys_of(person)
     with transaction.atomic():
-        now, is_last = _locked(person)
+        now, is_last, by = _as_they_are(person, by)
         refuse_too_broad(now.role, by)
         if now.is_active == active:
             person.is_active = active
@@ -114,18 +136,17 @@ def _switch(person: User, active: bool, by: Actor, reason: str) -> None:
         outbox.put(verb, {"person": now.username, "by": str(by)})
 
 
-def _locked(person: User) -> tuple[User, bool]:
-    """The person as they are now, and whether no other administrator is active; both stay so in this transaction.
+def _as_they_are(person: User, by: Actor) -> tuple[User, bool, Actor]:
+    """The person, whether no other administrator is active, and the actor; all of it stays so in this transaction.
 
-    Whoever changes a standing locks all active administrators, in one order, so two never demote each other.
+    Whoever changes a standing locks all active administrators, so two never demote each other.
     """
-    administrators = Q(role=Role.ADMINISTRATOR, is_active=True)
-    rows = User.objects.select_for_update(no_key=True).filter(Q(pk=person.pk) | administrators).order_by("pk")
-    found = {row.pk: row for row in rows}
-    now = found.pop(person.pk, None)
-    if now is None:
+    found, by = locked(by, person.pk, others=ADMINISTRATORS)
+    if person.pk not in found:
         raise Unknown
-    return now, now.is_active and now.role == Role.ADMINISTRATOR and not found
+    now = found[person.pk]
+    administrators = {row.pk for row in found.values() if row.is_active and row.role == Role.ADMINISTRATOR}
+    return now, administrators == {now.pk}, by
 
 
 def _nobody_left(person: User) -> str:

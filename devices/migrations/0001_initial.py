@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('decision', models.CharField(max_length=8)),
                 ('reason', models.CharField(blank=True, max_length=500)),
+                ('digest', models.CharField(max_length=64)),
                 ('total', models.PositiveIntegerField(default=0)),
                 ('done', models.PositiveIntegerField(default=0)),
                 ('refused', models.PositiveIntegerField(default=0)),
@@ -125,9 +126,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Inventory',
             fields=[
-                ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='inventory', serialize=False, to='devices.device')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('attributes', models.JSONField(default=dict)),
+                ('text', models.TextField(blank=True)),
                 ('reported_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='inventory', to='devices.device')),
             ],
         ),
         migrations.CreateModel(

@@ -1,10 +1,10 @@
-"""Triggers that keep the counts of devices, and an index over the texts of identities.
+"""Triggers that keep the counts of devices, and indexes over the texts of identities and of inventories.
 
 The counts must be right whoever changes a row, also a bulk UPDATE; so the database keeps them: of the whole fleet, and
 of each shelf, a stretch of ids that is parted when it holds too many. On PostgreSQL one trigger per statement adds up
 what it changed and locks the counts in one order, so that two of them never wait for each other; who holds these locks
-also has the shelves alone. The search index is of trigrams: FTS5 beside the table on SQLite, pg_trgm on PostgreSQL. It
-stands on the introduction, whose rows rarely change, and not on the device, whose status does.
+also has the shelves alone. The search indexes are of trigrams: FTS5 beside the table on SQLite, pg_trgm on PostgreSQL.
+They stand on the introduction and the inventory, whose texts rarely change, and not on the device, whose status does.
 """
 
 from django.db import migrations
@@ -36,6 +36,20 @@ def _shelve(row: str, change: str) -> str:
         WHERE first = (SELECT max(first) FROM devices_deviceshelf WHERE first <= {row}.id);"""
 
 
+def _searched(table: str, index: str) -> list[str]:
+    out = f"INSERT INTO {index}({index}, rowid, text) VALUES ('delete', OLD.id, OLD.text);"
+    into = f"INSERT INTO {index}(rowid, text) VALUES (NEW.id, NEW.text);"
+    return [
+        f"""CREATE VIRTUAL TABLE {index} USING fts5(
+            text, content='{table}', content_rowid='id', tokenize='trigram', columnsize=0
+        )""",
+        f"CREATE TRIGGER {table}_found_in AFTER INSERT ON {table} BEGIN {into} END",
+        f"CREATE TRIGGER {table}_found_out AFTER DELETE ON {table} BEGIN {out} END",
+        f"""CREATE TRIGGER {table}_found_on AFTER UPDATE OF text ON {table} WHEN NEW.text <> OLD.text
+            BEGIN {out} {into} END""",
+    ]
+
+
 SQLITE = [
     f"""CREATE TRIGGER device_counted_in AFTER INSERT ON devices_device BEGIN
         UPDATE devices_devicecount SET number = number + 1 WHERE tab = {NEW};
@@ -53,19 +67,8 @@ SQLITE = [
     f"""CREATE TRIGGER device_shelf_full AFTER UPDATE ON devices_deviceshelf WHEN {_ON_SHELF} > {FULL} BEGIN
         {_PART_SHELF}
     END""",
-    """CREATE VIRTUAL TABLE devices_search USING fts5(
-        text, content='devices_introduction', content_rowid='id', tokenize='trigram', columnsize=0
-    )""",
-    """CREATE TRIGGER introduction_found_in AFTER INSERT ON devices_introduction BEGIN
-        INSERT INTO devices_search(rowid, text) VALUES (NEW.id, NEW.text);
-    END""",
-    """CREATE TRIGGER introduction_found_out AFTER DELETE ON devices_introduction BEGIN
-        INSERT INTO devices_search(devices_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);
-    END""",
-    """CREATE TRIGGER introduction_found_on AFTER UPDATE OF text ON devices_introduction BEGIN
-        INSERT INTO devices_search(devices_search, rowid, text) VALUES ('delete', OLD.id, OLD.text);
-        INSERT INTO devices_search(rowid, text) VALUES (NEW.id, NEW.text);
-    END""",
+    *_searched("devices_introduction", "devices_search"),
+    *_searched("devices_inventory", "devices_inventory_search"),
 ]
 
 _ADD = f"""
@@ -119,6 +122,7 @@ POSTGRESQL = [
         FOR EACH ROW WHEN ({_ON_SHELF} > {FULL}) EXECUTE FUNCTION device_shelf_full()""",
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
     "CREATE INDEX introduction_by_trigram ON devices_introduction USING gin (text gin_trgm_ops)",
+    "CREATE INDEX inventory_by_trigram ON devices_inventory USING gin (text gin_trgm_ops)",
 ]
 
 

@@ -57,7 +57,7 @@ def read(request: Request, *, most: int, ordered: bool) -> Page:
     """Judge the query; unknown parameters are ignored."""
     others = {}
     if ordered:
-        order = one_of(request, "order-by", list(ORDERS))
+        order = one_of(request.query_params, "order-by", list(ORDERS))
         others["order-by"] = USUAL_ORDER if order is None else order
     limit = _number(request, "limit", otherwise=most, least=1, most=most)
     offset = _number(request, "offset", otherwise=0, least=0, most=MOST_SKIPPED)
@@ -65,7 +65,7 @@ def read(request: Request, *, most: int, ordered: bool) -> Page:
 
 
 def _number(request: Request, name: str, *, otherwise: int, least: int, most: int) -> int:
-    sent = once(request, name)
+    sent = once(request.query_params, name)
     if sent is None:
         return otherwise
     if not (sent.isascii() and sent.isdigit() and len(sent) <= 10 and least <= int(sent) <= most):

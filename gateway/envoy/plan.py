@@ -8,9 +8,9 @@ MIB, KIB = 1024 * 1024, 1024
 # The portal judges its own, smaller limits; an upload of exactly 1 MiB must reach it with what is around it.
 PORTAL_BODY = MIB + 64 * KIB
 PORTAL_TIMEOUT = 60
-# Files that grow with the fleet take as long as they are; silence alone ends them.
+# Files that grow with the fleet take as long as they are, up to a quarter of an hour; silence ends them sooner.
 PORTAL_FILES = ("/portal/audit/audit.csv", "/portal/audit/audit.jsonl", "/portal/devices/list/devices.csv")
-PORTAL_SILENCE = 60
+PORTAL_FILE_TIMEOUT, PORTAL_SILENCE = 900, 60
 PORTAL = "portal"
 XDS = "xds"
 

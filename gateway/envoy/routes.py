@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.envoy.plan import PORTAL, PORTAL_FILES, PORTAL_SILENCE, PORTAL_TIMEOUT, Plan
+from gateway.envoy.plan import PORTAL, PORTAL_FILE_TIMEOUT, PORTAL_FILES, PORTAL_SILENCE, PORTAL_TIMEOUT, Plan
 from gateway.envoy.sources import typed
 
 NAME = "doors"
@@ -92,8 +92,8 @@ def portal(plan: Plan) -> list[dict[str, Any]]:
         # Only what the portal has certainly not seen is sent again, so this is safe for every method.
         "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
     }
-    endless = {**action, "timeout": "0s", "idle_timeout": f"{PORTAL_SILENCE}s"}
-    files = [{"name": PORTAL, "match": {"path": path}, "route": endless} for path in PORTAL_FILES]
+    long = {**action, "timeout": f"{PORTAL_FILE_TIMEOUT}s", "idle_timeout": f"{PORTAL_SILENCE}s"}
+    files = [{"name": PORTAL, "match": {"path": path}, "route": long} for path in PORTAL_FILES]
     return [*files, *({"name": PORTAL, "match": match, "route": action} for match in matches)]
 
 

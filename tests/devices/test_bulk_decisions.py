@@ -113,6 +113,17 @@ def test_asked_for_twice_under_one_id_it_is_the_same(ada: Actor, make_device: Ma
     assert BulkItem.objects.count() == 1
 
 
+def test_an_id_that_stands_for_another_decision_begins_neither(ada: Actor, make_device: Make) -> None:
+    make_device("a")
+    make_device("b")
+    one = uuid4()
+    bulk_decisions.ask("deny", [("a", 1)], by=ada, id=one)
+    for word, devices, reason in (("accept", [("a", 1)], ""), ("deny", [("b", 1)], ""), ("deny", [("a", 1)], "why")):
+        with pytest.raises(bulk_decisions.Another):
+            bulk_decisions.ask(word, devices, by=ada, reason=reason, id=one)
+    assert BulkItem.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("word", "devices", "reason", "refusal"),
     [

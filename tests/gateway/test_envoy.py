@@ -120,13 +120,15 @@ def test_refusals_come_before_the_portal_and_nothing_comes_after_the_404() -> No
 
 
 @pytest.mark.parametrize("path", PORTAL_FILES)
-def test_a_file_that_grows_with_the_fleet_is_cut_off_by_silence_alone(
+def test_a_file_that_grows_with_the_fleet_is_cut_off_by_silence_first(
     log_in: Callable[..., Client], administrator: User, path: str
 ) -> None:
-    assert log_in(administrator).get(path).streaming
+    answer = log_in(administrator).get(path)
+    assert answer.streaming
+    answer.close()
     (table,) = routes.routes(PLAN)
     action = next(route["route"] for route in table["virtual_hosts"][0]["routes"] if route["match"] == {"path": path})
-    assert (action["timeout"], action["idle_timeout"]) == ("0s", "60s")
+    assert (action["timeout"], action["idle_timeout"]) == ("900s", "60s")
 
 
 @pytest.mark.parametrize(

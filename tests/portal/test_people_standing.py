@@ -240,6 +240,28 @@ def test_a_person_who_is_gone_is_unknown(ada: Actor, viewer: User) -> None:
             change()
 
 
+@pytest.mark.parametrize("left", [Role.OPERATOR, Role.VIEWER, None])
+def test_who_was_demoted_or_shut_out_meanwhile_does_nothing_more(
+    make_person: Callable[..., User], root: Actor, left: Role | None
+) -> None:
+    ada, grace, joan = (make_person(name, Role.ADMINISTRATOR) for name in ("ada", "grace", "joan"))
+    by = Actor.person(ada)  # As she was when she asked.
+    if left:
+        standing.change_role(ada, left, by=root, seen="administrator")
+    else:
+        standing.deactivate(ada, by=root)
+    for act in (
+        lambda: standing.change_role(grace, Role.VIEWER, by=by, seen="administrator"),
+        lambda: standing.deactivate(joan, by=by),
+        lambda: people.reset_password(grace, by=by),
+        lambda: people.create("eve", PASSWORD, Role.ADMINISTRATOR, by=by),
+    ):
+        with pytest.raises(standing.RoleTooBroad):
+            act()
+    assert User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).count() == 2
+    assert not User.objects.filter(username="eve").exists()
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("attempt", range(3))
 def test_of_three_administrators_who_shut_each_other_out_at_once_one_stays(
@@ -257,7 +279,7 @@ def test_of_three_administrators_who_shut_each_other_out_at_once_one_stays(
 
     ada, grace, joan = everybody
     met = at_once(demote(ada, grace), shut_out(grace, joan), demote(joan, ada))
-    assert sorted(type(one).__name__ for one in met) == ["LastAdministrator", "NoneType", "NoneType"]
+    assert sorted(type(one).__name__ for one in met) == ["NoneType", "NoneType", "RoleTooBroad"]
     assert User.objects.filter(role=Role.ADMINISTRATOR, is_active=True).count() == 1
     assert audit.verify().rows == 2
 

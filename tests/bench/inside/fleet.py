@@ -11,6 +11,7 @@ from django.db import connection
 from devices.models import Status
 from tests.bench.installation import scratch
 
+_TABLES = ("devices_device", "devices_introduction", "devices_inventory")
 STATUSES = [*Status.values, "denied"]
 _NUMBERS = {
     "sqlite": "WITH RECURSIVE series(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM series WHERE n + 1 < {count})"
@@ -39,6 +40,14 @@ _INTRODUCTIONS = """
 """
 _MAC = " || ':' || ".join(f"substr(id, {at}, 2)" for at in range(1, 11, 2))
 TEXT = f"""'{{"mac":"02:' || {_MAC} || '","serial":"GH' || substr(CAST(100000000 + n AS text), 2) || '"}}'"""
+# Every tenth device has reported two attributes.
+_ADDRESS = " || '.' || ".join(f"(n / {step} % 256)" for step in (65536, 256, 1))
+_REPORT = f"""'{{"kernel":"6.6.' || dice || '","ipv4_eth0":"10.' || {_ADDRESS} || '"}}'"""
+_INVENTORIES = f"""
+    INSERT INTO devices_inventory (device_id, attributes, text, reported_at)
+    SELECT id, {{attributes}}, 'kernel=6.6.' || dice || ' ipv4_eth0=10.' || {_ADDRESS}, {{requested}}
+    FROM made WHERE n % 10 = 0 ORDER BY n
+"""
 _TAB = "CASE WHEN denied_at IS NULL THEN status ELSE 'denied' END"
 _COUNTS = [
     f"UPDATE devices_devicecount SET number = (SELECT count(*) FROM devices_device WHERE {_TAB} = tab)",
@@ -77,10 +86,12 @@ def fill(count: int) -> None:
     """Put so many devices into the empty tables. Indexes and triggers are put back once the rows are there."""
     moment = _MOMENT[connection.vendor].format
     requested, seen = moment(seconds="1700000000 + n % 31000000"), moment(seconds="1762000000 + n % 3000000")
+    json = "{}" if connection.vendor == "sqlite" else "({})::jsonb"
     rows = [
         f"CREATE TEMPORARY TABLE made AS {_NUMBERS[connection.vendor].format(count=count)}",
         _DEVICES.format(requested=requested, seen=seen),
-        _INTRODUCTIONS.format(text=TEXT, members=TEXT if connection.vendor == "sqlite" else f"({TEXT})::jsonb"),
+        _INTRODUCTIONS.format(text=TEXT, members=json.format(TEXT)),
+        _INVENTORIES.format(attributes=json.format(_REPORT), requested=requested),
     ]
     if connection.vendor == "sqlite":
         _fill_sqlite(rows)
@@ -93,12 +104,12 @@ def _fill_sqlite(rows: list[str]) -> None:
     connection.connection.create_function("hex256", 1, lambda text: hashlib.sha256(text.encode()).hexdigest())
     run(["PRAGMA synchronous = off", "PRAGMA cache_size = -500000", "BEGIN IMMEDIATE"])
     aside = run(
-        ["SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ('devices_device', 'devices_introduction')"
+        [f"SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN {_TABLES}"
          " AND sql IS NOT NULL AND type IN ('index', 'trigger')"]
     )  # fmt: skip
     run(f"DROP {kind} {name}" for kind, name, _ in aside)
     run([*rows, *(sql for kind, _, sql in aside if kind == "index")])
-    run(["INSERT INTO devices_search(devices_search) VALUES ('rebuild')"])
+    run(f"INSERT INTO {index}({index}) VALUES ('rebuild')" for index in ("devices_search", "devices_inventory_search"))
     run([*(sql for kind, _, sql in aside if kind == "trigger"), *_COUNTS, "COMMIT", "ANALYZE"])
     connection.close()  # The next one has the usual cache.
 
@@ -106,13 +117,13 @@ def _fill_sqlite(rows: list[str]) -> None:
 def _fill_postgresql(rows: list[str]) -> None:
     run(["SET maintenance_work_mem = '512MB'", "SET session_replication_role = replica"])  # No trigger fires.
     aside = run(
-        ["SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('devices_device', 'devices_introduction')"
+        [f"SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN {_TABLES}"
          " AND indexdef NOT LIKE 'CREATE UNIQUE%'"]
     )  # fmt: skip
     run(f"DROP INDEX {name}" for name, _ in aside)
     run([*rows, *(sql for _, sql in aside)])
     run(["SET session_replication_role = origin", *_COUNTS])
-    run(["VACUUM ANALYZE devices_device", "VACUUM ANALYZE devices_introduction", "VACUUM ANALYZE devices_deviceshelf"])
+    run(f"VACUUM ANALYZE {table}" for table in (*_TABLES, "devices_deviceshelf"))
     connection.close()
 
 

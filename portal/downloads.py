@@ -1,0 +1,50 @@
+"""Files that grow with what is kept, written while they are sent: one at a time in each process of the portal.
+
+Whoever fetches one slowly holds a thread for as long, and pages must not wait for the last of them.
+"""
+
+import threading
+from collections.abc import Iterator
+
+from django.http import StreamingHttpResponse
+
+from portal.refusal import Refusal
+
+_free = threading.Lock()
+
+
+class Busy(Refusal):
+    """Another file is on its way."""
+
+    status, code = 503, "download_busy"
+    retry_after = 10
+
+    def __init__(self) -> None:
+        super().__init__("Another file is being sent at the moment; try again in a few seconds.")
+
+
+class _Lines:
+    """The lines of a file, whose turn ends with its last line or when nobody waits for it any more."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        if not _free.acquire(blocking=False):
+            raise Busy
+        self._lines, self._held = lines, True
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            yield from self._lines
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        if self._held:
+            self._held = False
+            _free.release()
+
+
+def download(lines: Iterator[str], name: str, kind: str) -> StreamingHttpResponse:
+    """An answer that a browser saves under this name; refused while another is on its way."""
+    answer = StreamingHttpResponse(_Lines(lines), content_type=kind)
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
