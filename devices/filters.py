@@ -52,7 +52,6 @@ FILTERS = (
     Moment(name="asked_before", description="Only those that asked before then.", lookup="request_time__lt"),
     Moment(name="seen_after", description="Only those last seen then or later.", lookup="last_seen__gte"),
     Moment(name="seen_before", description="Only those last seen before then.", lookup="last_seen__lt"),
-    Line(name="decided_by", description="Only those this one decided on, as in the member.", lookup="decided_by"),
 )
 
 

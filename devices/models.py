@@ -12,6 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.urls import reverse
 from django.utils import timezone
 
+from portal.stored_json import StoredJSONField
+
 ID = r"[A-Za-z0-9_:-]{1,128}"
 SEEN_NOTED_EVERY = timedelta(minutes=1)
 
@@ -103,6 +105,11 @@ class Device(models.Model):
                 condition=models.Q(denied_at=None),
                 name="device_by_status_and_time",
             ),
+            models.Index(
+                fields=["status", "last_seen", "id"],
+                condition=models.Q(denied_at=None),
+                name="device_by_status_and_seen",
+            ),
             # Not partial, though some are empty: SQLite would not see that what is looked for is none of these.
             models.Index(fields=["identity_digest"], name="device_by_identity"),
             models.Index(fields=["fingerprint"], name="device_by_key"),
@@ -135,7 +142,7 @@ class Introduction(models.Model):
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="introduction")
     text = models.TextField(blank=True)
-    members = models.JSONField(default=dict)
+    members = StoredJSONField(default=dict)
     key = models.TextField(blank=True)
 
     def __str__(self) -> str:
@@ -209,7 +216,7 @@ class Inventory(models.Model):
     """
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="inventory")
-    attributes = models.JSONField(default=dict)
+    attributes = StoredJSONField(default=dict)
     text = models.TextField(blank=True)
     reported_at = models.DateTimeField(default=timezone.now)
 

@@ -4,6 +4,7 @@ import devices.models
 import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
+import portal.stored_json
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -59,7 +60,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('text', models.TextField(blank=True)),
-                ('members', models.JSONField(default=dict)),
+                ('members', portal.stored_json.StoredJSONField(default=dict)),
                 ('key', models.TextField(blank=True)),
             ],
         ),
@@ -127,7 +128,7 @@ class Migration(migrations.Migration):
             name='Inventory',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('attributes', models.JSONField(default=dict)),
+                ('attributes', portal.stored_json.StoredJSONField(default=dict)),
                 ('text', models.TextField(blank=True)),
                 ('reported_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('device', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='inventory', to='devices.device')),
@@ -165,6 +166,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='device',
             index=models.Index(condition=models.Q(('denied_at', None)), fields=['status', 'request_time', 'id'], name='device_by_status_and_time'),
+        ),
+        migrations.AddIndex(
+            model_name='device',
+            index=models.Index(condition=models.Q(('denied_at', None)), fields=['status', 'last_seen', 'id'], name='device_by_status_and_seen'),
         ),
         migrations.AddIndex(
             model_name='device',

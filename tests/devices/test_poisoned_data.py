@@ -42,16 +42,18 @@ OF_ONE = [
 Write = Callable[[str, str, Any], None]
 
 
-def deep(of: str) -> str:
+def deep(of: str, levels: int = DEEP) -> str:
     """A list or an object within another, 500 times, as JSON."""
     begins, ends = ("[", "]") if of == "list" else ('{"a":', "}")
-    return f'{{"serial": {begins * DEEP}1{ends * DEEP}}}'
+    return f'{{"serial": {begins * levels}1{ends * levels}}}'
 
 
 # What a row about the device holds that nobody would be allowed to send today.
 POISONS: dict[str, tuple[str, str, Any]] = {
     "objects in objects": ("introduction", "members", deep("object")),
     "lists in lists": ("introduction", "members", deep("list")),
+    "as deep as SQLite takes": ("introduction", "members", deep("list", 998)),
+    "attributes as deep as SQLite takes": ("inventory", "attributes", deep("object", 998)),
     "members that are a list": ("introduction", "members", '["a", 1]'),
     "members that are a text": ("introduction", "members", '"a"'),
     "members that are a number": ("introduction", "members", "5"),
