@@ -15,7 +15,8 @@ class Actor:
     """A name for the history and the scopes to judge by.
 
     `owner` is the key of the person behind it, where there is one: the person, or the owner of the token.
-    `credential` is what was shown, such as the id of the token.
+    `credential` is what was shown, such as the id of the token; `addresses` are the networks that it is bound to, none
+    meaning all.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Actor:
     address: str = ""
     owner: Any = None
     credential: str = ""
+    addresses: tuple[str, ...] = ()
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
@@ -37,9 +39,18 @@ class Actor:
         return cls(user.username, "person", SCOPES.get(user.role, frozenset()), address, owner=user.pk)
 
     @classmethod
-    def token(cls, name: str, scopes: Iterable[str], *, owner: Any, credential: str, address: str = "") -> "Actor":
+    def token(
+        cls,
+        name: str,
+        scopes: Iterable[str],
+        *,
+        owner: Any,
+        credential: str,
+        address: str = "",
+        addresses: Iterable[str] = (),
+    ) -> "Actor":
         """The API token `name`; `scopes` are those it holds and its owner still holds too."""
-        return cls(name, "token", frozenset(scopes), address, owner=owner, credential=credential)
+        return cls(name, "token", frozenset(scopes), address, owner, credential, tuple(addresses))
 
     @classmethod
     def device(cls, device_id: str, address: str = "") -> "Actor":

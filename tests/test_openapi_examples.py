@@ -16,7 +16,7 @@ from devices.models import Device
 from portal.actor import Actor
 from portal.models import User
 from portal.scopes import Scope
-from tokens import issuing
+from tokens import ending, issuing
 
 JSON = "application/json"
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -117,7 +117,7 @@ class TestSent:
                 make_device(examples.ID, dict(examples.PENDING["identity"]), examples.KEY, **stands)
             token, _ = issuing.issue("line-3", [Scope.DEVICES_READ], owner=administrator, days=9, by=Actor.command("x"))
             if operation.name == "tokens_enable":
-                issuing.disable(token, by=Actor.command("x"))
+                ending.disable(token, by=Actor.command("x"))
             named = {"id": token.pk if "/tokens/" in operation.path else examples.ID, "number": 1}
             return operation.path.format(**named)
 

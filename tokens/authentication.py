@@ -15,7 +15,7 @@ from portal.access import REALM
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Refusal
-from tokens import issuing, lookup, secret
+from tokens import addresses, issuing, lookup, secret
 from tokens.models import TokenState
 
 _BEARER = re.compile(r"bearer +([^\s,]+)", re.IGNORECASE)
@@ -58,7 +58,12 @@ class BearerAuthentication(BaseAuthentication):
         issuing.note_use(token, address, now)
         scopes = issuing.held(token.owner_role, is_active=token.owner_is_active).intersection(token.scopes)
         actor = Actor.token(
-            token.name, scopes, owner=token.owner_id, credential=issuing.credential(identifier), address=address
+            token.name,
+            scopes,
+            owner=token.owner_id,
+            credential=issuing.credential(identifier),
+            address=address,
+            addresses=token.addresses,
         )
         # Few endpoints ask for more of the owner than the actor says, and those that do pay for it.
         owner: Any = SimpleLazyObject(partial(User.objects.get, pk=token.owner_id))
@@ -70,7 +75,7 @@ class BearerAuthentication(BaseAuthentication):
             genuine
             and token.state(now) == TokenState.LIVE
             and token.owner_is_active
-            and issuing.may_come_from(token.addresses, address)
+            and addresses.may_come_from(token.addresses, address)
         )
 
     def authenticate_header(self, request: Request) -> str:

@@ -16,11 +16,17 @@ TOKEN: dict[str, Any] = {
     "last_used_from": "10.0.7.12",
     "addresses": ["10.0.0.0/8"],
     "disabled_at": None,
+    "disabled_by": "",
     "replaces": None,
     "replaced_by": None,
     "revision": 1,
 }
-DISABLED = TOKEN | {"state": "disabled", "disabled_at": "2026-11-25T17:30:00.000000Z", "revision": 2}
+DISABLED = TOKEN | {
+    "state": "disabled",
+    "disabled_at": "2026-11-25T17:30:00.000000Z",
+    "disabled_by": "token line-3",
+    "revision": 2,
+}
 ENABLED = TOKEN | {"revision": 3}
 REVOKED = TOKEN | {
     "state": "revoked",

@@ -1,6 +1,5 @@
-"""Issuing and revoking API tokens: the secret is shown once and only its digest is kept."""
+"""Issuing API tokens: the secret is shown once and only its digest is kept."""
 
-import ipaddress
 from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -8,7 +7,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InternalError, OperationalError, transaction
-from django.db.models import F
 from django.utils import timezone
 
 from portal import audit, outbox, text
@@ -17,12 +15,12 @@ from portal.models import User
 from portal.refusal import Invalid, NotFound, Refusal
 from portal.roles import SCOPES
 from portal.scopes import Scope
+from tokens import addresses as bounds
 from tokens import lookup, secret
 from tokens.models import ApiToken
 
 KIND = "gate_pat"
 USE_NOTED_EVERY = timedelta(minutes=1)
-MOST_ADDRESSES = 50
 
 
 class TooBroad(Refusal):
@@ -31,18 +29,8 @@ class TooBroad(Refusal):
     status, code = 403, "scope_too_broad"
 
 
-class NotYours(Refusal):
-    """The token is another's, and this is not for whoever asks to do to it."""
-
-    status, code = 403, "not_the_owner"
-
-
 class Unknown(NotFound):
     code = "token_not_found"
-
-
-class AlreadyRevoked(Refusal):
-    code = "token_revoked"
 
 
 def issue(
@@ -50,8 +38,9 @@ def issue(
 ) -> tuple[ApiToken, str]:
     """Issue a token for `owner` and return it with its secret, which is nowhere kept.
 
-    The scopes must be held by who issues it and by the owner; it expires after 1 to GATEHOUSE_TOKEN_MAX_DAYS days.
-    `addresses` are the networks it may come from, such as `10.0.0.0/8`; none means from anywhere.
+    The scopes must be held by who issues it and by the owner; it expires after 1 to GATEHOUSE_TOKEN_MAX_DAYS days,
+    which bounds every token alike: one that issues another may end before it. `addresses` are the networks it may come
+    from, such as `10.0.0.0/8`; none means from anywhere, or from where the token may come that issues it.
     """
     text.check("name", name, least=1, most=100)
     wanted = _known(scopes)
@@ -61,7 +50,8 @@ def issue(
         raise TooBroad(f"{owner.username} does not hold {_listed(extra)}, so their token cannot; leave it out.")
     if not 1 <= days <= settings.TOKEN_MAX_DAYS:
         raise Invalid("days", f"A token lives 1 to {settings.TOKEN_MAX_DAYS} days.")
-    networks = _networks(addresses)
+    networks = bounds.read(addresses or by.addresses)
+    judge_addresses(networks, by)
     with transaction.atomic():
         token, shown = make(
             name=name,
@@ -76,6 +66,12 @@ def issue(
     return token, shown
 
 
+def judge_addresses(addresses: Collection[str], by: Actor) -> None:
+    """Refuse a secret that opens from where its asker, a token that is bound to networks, does not."""
+    if not bounds.lie_within(addresses, by.addresses):
+        raise TooBroad(f"You may come from {_listed(by.addresses)} alone, so may what you are given; name parts of it.")
+
+
 def make(**facts: Any) -> tuple[ApiToken, str]:
     """Store a token with these facts and return it with its secret; who calls this has judged them and records it."""
     generated = secret.generate(KIND)
@@ -85,68 +81,6 @@ def make(**facts: Any) -> tuple[ApiToken, str]:
     # It has no successor yet; were that looked up for the answer, the answer could fail after the commit.
     ApiToken._meta.get_field("replaced_by").set_cached_value(token, None)
     return token, generated.text
-
-
-def read_again(token: ApiToken) -> None:
-    """Take what the database says now of the facts that change; its owner and its successor stay at hand."""
-    token.refresh_from_db(fields=["expires_at", "revoked_at", "revoked_by", "disabled_at", "revision"])
-
-
-def revoke(token: ApiToken, *, by: Actor, reason: str = "") -> None:
-    """End a token at once and for good: one of one's own, or anybody's for who manages people."""
-    text.check("reason", reason, most=500)
-    _judge(token, by)
-    now = timezone.now()
-    with transaction.atomic():
-        revoked = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(
-            revoked_at=now, revoked_by=str(by), revision=F("revision") + 1
-        )
-        read_again(token)
-        if not revoked:
-            raise AlreadyRevoked(_revoked(token))
-        audit.record(
-            by, "token.revoked", ("token", token.pk), before={"revoked": False}, after={"revoked": True}, reason=reason
-        )
-        outbox.put("token.revoked", {"token": token.pk, "by": str(by)})
-
-
-def disable(token: ApiToken, *, by: Actor, reason: str = "") -> None:
-    """Refuse a token until it is enabled again; what is disabled already stays so."""
-    _switch(token, timezone.now(), "token.disabled", by, reason)
-
-
-def enable(token: ApiToken, *, by: Actor, reason: str = "") -> None:
-    """Honour a disabled token again, if it has not been revoked or expired meanwhile."""
-    _switch(token, None, "token.enabled", by, reason)
-
-
-def may_change(token: ApiToken, by: Actor) -> bool:
-    """Whether this actor may switch the token off and revoke it: who manages tokens, others' if people, too."""
-    return by.may(Scope.TOKENS_MANAGE) and (by.owner == token.owner_id or by.may(Scope.USERS_MANAGE))
-
-
-def _judge(token: ApiToken, by: Actor) -> None:
-    if not may_change(token, by):
-        raise NotYours(
-            f"{token} belongs to another; this needs the scopes {Scope.TOKENS_MANAGE} and {Scope.USERS_MANAGE}, "
-            "or ask its owner."
-        )
-
-
-def _switch(token: ApiToken, disabled_at: datetime | None, verb: str, by: Actor, reason: str) -> None:
-    text.check("reason", reason, most=500)
-    _judge(token, by)
-    with transaction.atomic():
-        switched = ApiToken.objects.filter(
-            pk=token.pk, revoked_at=None, disabled_at__isnull=disabled_at is not None
-        ).update(disabled_at=disabled_at, revision=F("revision") + 1)
-        read_again(token)
-        if token.revoked_at:
-            raise AlreadyRevoked(_revoked(token))
-        if switched:
-            before, after = {"disabled": disabled_at is None}, {"disabled": disabled_at is not None}
-            audit.record(by, verb, ("token", token.pk), before=before, after=after, reason=reason)
-            outbox.put(verb, {"token": token.pk, "by": str(by)})
 
 
 def credential(identifier: str) -> str:
@@ -164,39 +98,20 @@ def shown_by(actor: Actor) -> ApiToken:
 
 
 def note_use(token: lookup.Known, address: str, now: datetime) -> None:
-    """Remember when and from where the token was used, at most once a minute; a read-only database goes without."""
+    """Remember when and from where the token was used, at most once a minute; a read-only database goes without.
+
+    Of requests at once, one writes.
+    """
     if token.last_used_at is None or not timedelta() <= now - token.last_used_at < USE_NOTED_EVERY:
         with suppress(OperationalError, InternalError):
-            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address)
-
-
-def may_come_from(addresses: Collection[str], address: str) -> bool:
-    """Whether a token that is bound to these networks, none meaning all, may be used from this address."""
-    if not addresses:
-        return True
-    try:
-        came_from = ipaddress.ip_address(address)
-        return any(came_from in ipaddress.ip_network(network) for network in addresses)
-    except ValueError:
-        return False
+            ApiToken.objects.filter(pk=token.pk, last_used_at=token.last_used_at).update(
+                last_used_at=now, last_used_from=address
+            )
 
 
 def held(role: str, *, is_active: bool) -> frozenset[str]:
     """The scopes that a person of this role may put into a token, and that it may use: none, once they are inactive."""
     return SCOPES.get(role, frozenset()) if is_active else frozenset()
-
-
-def _revoked(token: ApiToken) -> str:
-    return f"{token} was revoked by {token.revoked_by} at {token.revoked_at:%Y-%m-%d %H:%M:%S} UTC."
-
-
-def _networks(addresses: Collection[str]) -> list[str]:
-    if len(addresses) > MOST_ADDRESSES:
-        raise Invalid("addresses", f"A token may name at most {MOST_ADDRESSES} addresses.")
-    try:
-        return sorted({str(ipaddress.ip_network(address.strip())) for address in addresses})
-    except ValueError as wrong:
-        raise Invalid("addresses", "Write addresses or networks such as 10.1.2.3 or 10.0.0.0/8.") from wrong
 
 
 def _known(scopes: Collection[str]) -> frozenset[str]:

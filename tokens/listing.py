@@ -1,5 +1,6 @@
 """Which API tokens somebody sees, and the page of them that was asked for, the newest first."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,13 +16,14 @@ from portal.keyset import Order, Place
 from portal.models import User
 from portal.refusal import Invalid
 from portal.scopes import Scope
-from tokens import issuing, secret
+from tokens import ending, issuing, secret
 from tokens.models import ApiToken, ApiTokenQuerySet, TokenState
 
 EVERYBODY = "all"
 PAGE = 50
 FILTERS = ("owner", "state", "q")
 OF_OTHERS = Scope.USERS_READ
+_SHOWN = re.compile(rf"{issuing.KIND}_([a-z0-9]{{12}})_", re.ASCII)
 LATEST_FIRST = Order("created_at", descending=True)
 
 
@@ -29,7 +31,8 @@ LATEST_FIRST = Order("created_at", descending=True)
 class Listing:
     """At most 50 tokens. `wanted` holds the filters without empty ones; `older` is where the next page begins.
 
-    `owners` are those who have tokens, for somebody who sees them; without an `owner` the tokens are one's own.
+    `owners` are those who have tokens, for somebody who sees them; without an `owner` the tokens are one's own. Of a
+    secret in `q`, whole or in part, only its id goes on, and the listing `is_shortened`.
     """
 
     wanted: Mapping[str, str]
@@ -37,6 +40,7 @@ class Listing:
     owners: list[str]
     is_first: bool
     older: str
+    is_shortened: bool
     states = TokenState
 
     @property
@@ -58,7 +62,7 @@ def seen_by(actor: Actor) -> ApiTokenQuerySet:
 def one(token_id: str, *, by: Actor) -> ApiToken:
     """A token that the actor sees, or may revoke without seeing the others."""
     token: ApiToken | None = ApiToken.objects.select_related("owner", "replaced_by").filter(pk=token_id).first()
-    if token is None or not (by.may(OF_OTHERS) or by.owner == token.owner_id or issuing.may_change(token, by)):
+    if token is None or not (by.may(OF_OTHERS) or by.owner == token.owner_id or ending.may_change(token, by)):
         raise issuing.Unknown(f"You see no token {token_id}; the list shows those that you do.")
     return token
 
@@ -67,6 +71,8 @@ def find(*, by: Actor, owner: str = "", state: str = "", q: str = "") -> ApiToke
     """Those that the actor sees, of one owner, in one state, and whose id or name begins with `q`; empty is all."""
     text.check("owner", owner, most=150)
     text.check("q", q, most=100)
+    if secret.found_in(issuing.KIND, q):
+        raise Invalid("q", "Send the id alone, and revoke this token: it stands in URLs and logs now.")
     tokens = seen_by(by)
     if owner:
         if not by.may(OF_OTHERS) and not User.objects.filter(pk=by.owner, username=owner).exists():
@@ -85,14 +91,17 @@ def read(query: QueryDict, *, by: Actor) -> Listing:
     if wanted.get("state", TokenState.LIVE) not in TokenState.values:
         raise Invalid("state", f"'state' is one of {', '.join(TokenState.values)}.")
     owner, after = wanted.get("owner"), _one(query, "after")
-    if owner and not by.may(OF_OTHERS):
+    if owner == EVERYBODY and not by.may(OF_OTHERS):
         raise ScopeMissing(OF_OTHERS)
+    shown = _SHOWN.search(wanted.get("q", ""))
+    if shown:
+        wanted["q"] = shown[1]
     tokens = find(by=by, **{**wanted, "owner": "" if owner == EVERYBODY else owner or ""})
     if not owner:
         tokens = tokens.filter(owner=by.owner)
     found = LATEST_FIRST.rows(tokens, _place(after) if after else None, PAGE + 1)
     older = found[PAGE - 1].pk if len(found) > PAGE else ""
-    return Listing(wanted, found[:PAGE], _owners() if owner else [], not after, older)
+    return Listing(wanted, found[:PAGE], _owners(by) if owner else [], not after, older, shown is not None)
 
 
 def _place(after: str) -> Place:
@@ -102,13 +111,13 @@ def _place(after: str) -> Place:
     return LATEST_FIRST.place(last)
 
 
-def _owners() -> list[str]:
-    people = User.objects.filter(pk__in=ApiToken.objects.values("owner"))
+def _owners(by: Actor) -> list[str]:
+    people = User.objects.filter(pk__in=seen_by(by).values("owner"))
     return list(people.order_by("username").values_list("username", flat=True))
 
 
 def _identifier(wanted: str) -> str:
-    """People copy `gate_pat_<id>_…` out of a list, and in haste the whole secret; its id is what is looked for."""
+    """People copy `gate_pat_<id>_…` out of a list; its id is what is looked for."""
     return wanted.removeprefix(f"{issuing.KIND}_").partition("_")[0]
 
 

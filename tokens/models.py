@@ -83,6 +83,8 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.CharField(max_length=200, blank=True)
     disabled_at = models.DateTimeField(null=True)
+    disabled_by = models.CharField(max_length=200, blank=True)
+    disabled_by_owner = models.BooleanField(default=False)
     last_used_at = models.DateTimeField(null=True)
     last_used_from = models.CharField(max_length=45, blank=True)
 
@@ -96,6 +98,11 @@ class ApiToken(models.Model):
             models.CheckConstraint(
                 condition=models.Q(revoked_at=None, revoked_by="") | models.Q(revoked_at__isnull=False),
                 name="token_revoked_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(disabled_at=None, disabled_by="", disabled_by_owner=False)
+                | models.Q(disabled_at__isnull=False),
+                name="token_disabled_by_somebody",
             ),
         ]
         indexes: ClassVar = [

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import reswap, retarget, trigger_client_event
 
@@ -16,7 +16,7 @@ from portal.pages import PageRequest, fragment
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from portal.way_back import own_page
-from tokens import issuing, listing, rotation
+from tokens import ending, issuing, listing, rotation
 from tokens.forms import NewTokenForm, ReasonForm, RotationForm
 from tokens.models import ApiToken
 
@@ -28,6 +28,8 @@ LIST = "/portal/tokens/"
 def index(request: PageRequest) -> HttpResponse:
     """One's own tokens with the form for another, or those of everybody."""
     page = listing.read(request.GET, by=request.actor)
+    if page.is_shortened:
+        return redirect(f"{LIST}?{page.query}")  # So that no secret stays in the address bar, or goes into a link.
     if "owner" in page.wanted:
         return render(request, "tokens/everybody.html", {"page": page, **_place(request.get_full_path())})
     context = {"page": page, "form": _form(request), "rotation": _rotation_form(request)}
@@ -64,7 +66,7 @@ def rotate(request: PageRequest, token_id: str) -> HttpResponse:
 @requires(Scope.TOKENS_MANAGE)
 def disable(request: PageRequest, token_id: str) -> HttpResponse:
     token = listing.one(token_id, by=request.actor)
-    issuing.disable(token, by=request.actor, reason=_reason(request))
+    ending.disable(token, by=request.actor, reason=_reason(request))
     return _show(request, token)
 
 
@@ -72,7 +74,7 @@ def disable(request: PageRequest, token_id: str) -> HttpResponse:
 @requires(Scope.TOKENS_MANAGE)
 def enable(request: PageRequest, token_id: str) -> HttpResponse:
     token = listing.one(token_id, by=request.actor)
-    issuing.enable(token, by=request.actor, reason=_reason(request))
+    ending.enable(token, by=request.actor, reason=_reason(request))
     return _show(request, token)
 
 
@@ -80,7 +82,7 @@ def enable(request: PageRequest, token_id: str) -> HttpResponse:
 @requires(Scope.TOKENS_MANAGE)
 def revoke(request: PageRequest, token_id: str) -> HttpResponse:
     token = listing.one(token_id, by=request.actor)
-    issuing.revoke(token, by=request.actor, reason=_reason(request))
+    ending.revoke(token, by=request.actor, reason=_reason(request))
     return _show(request, token)
 
 

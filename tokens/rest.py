@@ -18,7 +18,7 @@ from portal.openapi import answered, asked
 from portal.parameters import Line, Word
 from portal.rest import Endpoint
 from portal.scopes import Scope
-from tokens import examples, issuing, listing, rotation
+from tokens import ending, examples, issuing, listing, rotation
 from tokens.models import ApiToken, TokenState
 from tokens.serializers import IssuedTokenSerializer, NewTokenSerializer, RotationSerializer, TokenSerializer
 
@@ -88,8 +88,8 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
         token = self.get_object()
         wanted = ReasonSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        etags.seen(request, token.revision)
-        verb(token, by=self.actor, reason=wanted.validated_data["reason"])
+        seen = etags.seen(request, token.revision)
+        verb(token, by=self.actor, seen=seen, **wanted.validated_data)
         return self.show(request, token)
 
     def succeed(self, request: Request, token: ApiToken) -> Response:
@@ -154,16 +154,16 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, pk: str) -> Response:
         """End a token at once and for good; another's with the scope `users:manage`, too."""
-        return self.apply(request, issuing.revoke)
+        return self.apply(request, ending.revoke)
 
     @changes(examples.DISABLED)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: str) -> Response:
         """Refuse a token until it is enabled again."""
-        return self.apply(request, issuing.disable)
+        return self.apply(request, ending.disable)
 
     @changes(examples.ENABLED)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: str) -> Response:
-        """Honour a disabled token again."""
-        return self.apply(request, issuing.enable)
+        """Honour a disabled token again; what another has disabled only with the scope `users:manage`."""
+        return self.apply(request, ending.enable)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
-from tokens import issuing
+from tokens import ending, issuing
 from tokens.models import ApiToken, ApiTokenQuerySet
 
 OVERLAP_HOURS = 24
@@ -38,13 +38,16 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
 
     The old secret goes on for `overlap_hours` (0 to 720), never beyond its own expiry. A token has one successor: of
     two rotations at once the second is refused. Who rotates gets a secret, so it must be one of their own, or they an
-    operator at the machine, and they must hold every scope of the token. A token that rotates itself is given no more
-    than it has, so what its owner has lost meanwhile does not matter: that is judged at each use, as before.
+    operator at the machine, and they must hold every scope of the token and may come from wherever it may. A token that
+    rotates itself is given no more than it has, so what its owner has lost meanwhile does not matter: that is judged at
+    each use, as before.
     """
     if by.owner != token.owner_id and by.kind not in ("command", "worker"):
-        raise issuing.NotYours(f"{token} belongs to another; only its owner is shown a new secret, so ask them.")
-    if (extra := set(token.scopes) - by.scopes) and by.credential != issuing.credential(token.pk):
-        raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot rotate this token.")
+        raise ending.NotYours(f"{token} belongs to another; only its owner is shown a new secret, so ask them.")
+    if by.credential != issuing.credential(token.pk):
+        if extra := set(token.scopes) - by.scopes:
+            raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot rotate this token.")
+        issuing.judge_addresses(token.addresses, by)
     if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
         raise Invalid("overlap_hours", f"The overlap is 0 to {LONGEST_OVERLAP_HOURS} hours.")
     now = timezone.now()
@@ -68,7 +71,7 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
             before = {"expires_at": token.expires_at}
             audit.record(by, "token.rotated", ("token", token.pk), before=before, after=facts)
             outbox.put("token.rotated", {"token": token.pk, "successor": successor.pk, "by": str(by)})
-            issuing.read_again(token)
+            ending.read_again(token)
     except IntegrityError as rotated:
         raise NotRotatable(f"{token} has been rotated already; rotate its successor.") from rotated
     return Rotated(successor, shown, token)

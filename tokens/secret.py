@@ -47,6 +47,11 @@ def parse(kind: str, text: str) -> str | None:
     return form[2]
 
 
+def found_in(kind: str, text: str) -> str | None:
+    """The id in the first secret of this kind that stands anywhere in a text; None if none does."""
+    return next((form[2] for form in _FORM.finditer(text) if parse(kind, form[0])), None)
+
+
 def is_identifier(text: str) -> bool:
     return _IDENTIFIER.fullmatch(text) is not None
 

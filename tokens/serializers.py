@@ -24,7 +24,8 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
         model = ApiToken
         fields: ClassVar = [
             "id", "name", "owner", "scopes", "state", "created_at", "expires_at", "revoked_at", "revoked_by",
-            "last_used_at", "last_used_from", "addresses", "disabled_at", "replaces", "replaced_by", "revision",
+            "last_used_at", "last_used_from", "addresses", "disabled_at", "disabled_by", "replaces", "replaced_by",
+            "revision",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -17,7 +17,7 @@ from portal.models import AuditEvent, Outbox, User
 from portal.refusal import Invalid
 from portal.roles import Role
 from portal.scopes import Scope
-from tokens import issuing, rotation
+from tokens import ending, issuing, lookup, rotation
 from tokens.models import ApiToken
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -32,7 +32,7 @@ class TestIssue:
         token, shown = issuing.issue("ci", [Scope.DEVICES_READ], owner=administrator, days=30, by=root)
         kept = str(ApiToken.objects.values().get()) + str(AuditEvent.objects.values().get())
         assert shown not in kept + str(Outbox.objects.values().get())
-        assert shown.split("_")[3] not in kept
+        assert shown.split("_", 3)[3] not in kept
         assert (token.scopes, token.expires_at - token.created_at < timedelta(days=30, seconds=5)) == (
             ["devices:read"],
             True,
@@ -108,7 +108,7 @@ class TestEnd:
 
     def test_a_revoked_token_is_refused_at_once(self, issued: Any, root: Actor) -> None:
         token, shown, _ = issued
-        issuing.revoke(token, by=root, reason="lost")
+        ending.revoke(token, by=root, reason="lost")
         assert call(shown).status_code == 401
         row = AuditEvent.objects.get(verb="token.revoked")
         assert (row.subject_id, row.reason) == (token.pk, "lost")
@@ -117,28 +117,28 @@ class TestEnd:
         self, issued: Any, root: Actor, administrator: User
     ) -> None:
         token, _, _ = issued
-        issuing.revoke(ApiToken.objects.get(), by=Actor.person(administrator))
-        with pytest.raises(issuing.AlreadyRevoked, match=r"^ci was revoked by ada at 2026-11-25 12:00:00 UTC\.$"):
-            issuing.revoke(token, by=root)
+        ending.revoke(ApiToken.objects.get(), by=Actor.person(administrator))
+        with pytest.raises(ending.AlreadyRevoked, match=r"^ci was revoked by ada at 2026-11-25 12:00:00 UTC\.$"):
+            ending.revoke(token, by=root)
         assert AuditEvent.objects.filter(verb="token.revoked").count() == 1
 
     def test_a_disabled_token_is_refused_until_it_is_enabled(self, issued: Any, root: Actor) -> None:
         token, shown, _ = issued
-        issuing.disable(token, by=root)
-        issuing.disable(token, by=root)
+        ending.disable(token, by=root)
+        ending.disable(token, by=root)
         assert call(shown).status_code == 401
-        issuing.enable(token, by=root)
-        issuing.enable(token, by=root)
+        ending.enable(token, by=root)
+        ending.enable(token, by=root)
         assert call(shown).status_code == 200
         verbs = list(AuditEvent.objects.order_by("number").values_list("verb", flat=True))
         assert verbs == ["token.issued", "token.disabled", "token.enabled"]
 
     def test_a_revoked_token_is_never_enabled_again(self, issued: Any, root: Actor) -> None:
         token, shown, _ = issued
-        issuing.disable(token, by=root)
-        issuing.revoke(token, by=root)
-        for verb in (issuing.enable, issuing.disable):
-            with pytest.raises(issuing.AlreadyRevoked):
+        ending.disable(token, by=root)
+        ending.revoke(token, by=root)
+        for verb in (ending.enable, ending.disable):
+            with pytest.raises(ending.AlreadyRevoked):
                 verb(token, by=root)
         assert call(shown).status_code == 401
 
@@ -181,7 +181,7 @@ class TestEnd:
 class TestOthers:
     """Whose tokens one may end, and whose one may be given a new secret of."""
 
-    VERBS = (issuing.revoke, issuing.disable, issuing.enable)
+    VERBS = (ending.revoke, ending.disable, ending.enable)
 
     @pytest.fixture
     def hers(self, viewer: User, root: Actor) -> ApiToken:
@@ -197,7 +197,7 @@ class TestOthers:
     def test_who_does_not_manage_both_tokens_and_people_ends_no_token_of_another(
         self, administrator: User, hers: ApiToken, verb: Callable[..., None], scopes: tuple[Scope, ...]
     ) -> None:
-        with pytest.raises(issuing.NotYours, match="needs the scopes tokens:manage and users:manage, or ask its owner"):
+        with pytest.raises(ending.NotYours, match="needs the scopes tokens:manage and users:manage, or ask its owner"):
             verb(hers, by=self.actor(administrator, *scopes))
         assert ApiToken.objects.get().revision == hers.revision
 
@@ -209,14 +209,14 @@ class TestOthers:
             self.actor(viewer, Scope.TOKENS_MANAGE),
             self.actor(administrator, Scope.TOKENS_MANAGE, Scope.USERS_MANAGE),
         ):
-            assert issuing.may_change(hers, by)
+            assert ending.may_change(hers, by)
             ApiToken.objects.update(revoked_at=None, revoked_by="")
             verb(hers, by=by)
 
     def test_nobody_but_the_owner_and_an_operator_at_the_machine_is_shown_a_successor(
         self, administrator: User, viewer: User, root: Actor, hers: ApiToken
     ) -> None:
-        with pytest.raises(issuing.NotYours, match="only its owner is shown a new secret"):
+        with pytest.raises(ending.NotYours, match="only its owner is shown a new secret"):
             rotation.rotate(hers, by=Actor.person(administrator))
         successor = rotation.rotate(hers, by=Actor.person(viewer)).token
         assert rotation.rotate(successor, by=root).token.owner == viewer
@@ -233,6 +233,18 @@ class TestUse:
                 noted.append(ApiToken.objects.get().last_used_at)
         seconds_after = [int((at - NOON).total_seconds()) for at in noted]
         assert seconds_after == [0, 0, 61, 121]
+
+    def test_of_requests_at_once_one_notes_its_use(self, administrator: User, root: Actor) -> None:
+        token, _ = issuing.issue("ci", [Scope.DEVICES_READ], owner=administrator, days=1, by=root)
+        for minute in (0, 5):
+            now = NOON + timedelta(minutes=minute)
+            first, second = lookup.find(token.pk), lookup.find(token.pk)
+            assert first is not None
+            assert second is not None
+            issuing.note_use(first, "192.0.2.1", now)
+            issuing.note_use(second, "192.0.2.2", now + timedelta(seconds=1))
+            token.refresh_from_db()
+            assert (token.last_used_at, token.last_used_from) == (now, "192.0.2.1")
 
 
 class TestRotation:
@@ -285,7 +297,7 @@ class TestRotation:
             made = rotation.rotate(token, by=root).token
         assert made.expires_at - made.created_at <= timedelta(days=7)
 
-    @pytest.mark.parametrize("end", [issuing.revoke, issuing.disable, rotation.rotate])
+    @pytest.mark.parametrize("end", [ending.revoke, ending.disable, rotation.rotate])
     def test_a_token_that_is_not_live_or_has_a_successor_is_not_rotated(
         self, administrator: User, root: Actor, end: Callable[..., Any]
     ) -> None:
@@ -308,10 +320,10 @@ class TestRaces:
     ) -> None:
         token, _ = issuing.issue("ci", [Scope.DEVICES_READ], owner=administrator, days=1, by=root)
         people = (Actor.person(administrator), Actor.person(make_person("eve", Role.ADMINISTRATOR)))
-        outcomes = at_once(*(lambda by=by: issuing.revoke(ApiToken.objects.get(pk=token.pk), by=by) for by in people))
+        outcomes = at_once(*(lambda by=by: ending.revoke(ApiToken.objects.get(pk=token.pk), by=by) for by in people))
         (refusal,) = [outcome for outcome in outcomes if outcome is not None]
         winner = people[outcomes.index(None)]
-        assert isinstance(refusal, issuing.AlreadyRevoked)
+        assert isinstance(refusal, ending.AlreadyRevoked)
         assert f"was revoked by {winner}" in str(refusal)
         assert AuditEvent.objects.filter(verb="token.revoked").count() == 1
         assert audit.verify().holds

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from portal.actor import Actor
 from portal.models import User
 from portal.scopes import Scope
-from tokens import issuing
+from tokens import ending, issuing
 from tokens.models import ApiToken
 
 TOKENS = "/api/v1/tokens"
@@ -98,5 +98,5 @@ def test_a_token_may_end_itself(client: APIClient) -> None:
 
 def test_a_disabled_token_is_shown_as_disabled(client: APIClient, root: Actor) -> None:
     made = client.post(TOKENS, WANTED, format="json").json()
-    issuing.disable(ApiToken.objects.get(pk=made["id"]), by=root)
+    ending.disable(ApiToken.objects.get(pk=made["id"]), by=root)
     assert client.get(f"{TOKENS}/{made['id']}").json()["state"] == "disabled"

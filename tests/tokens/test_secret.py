@@ -62,3 +62,11 @@ def test_under_a_new_pepper_old_digests_are_still_verified_and_new_ones_made() -
         assert secret.generate("gate_pat").pepper == "p2"
     with override_settings(PEPPERS={"p2": OTHER_KEYS["p2"]}):
         assert not secret.matches(old.text, old.digest, old.pepper)
+
+
+def test_a_secret_is_found_wherever_it_stands_in_a_text() -> None:
+    made = secret.generate("gate_pat")
+    for text in (made.text, f"KEY={made.text}", f" {made.text}, {secret.generate('gate_pat').text}"):
+        assert secret.found_in("gate_pat", text) == made.id
+    for text in ("", made.text[:-1], f"gate_pat_{made.id}_…", secret.generate("gate_app").text):
+        assert secret.found_in("gate_pat", text) is None

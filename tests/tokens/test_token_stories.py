@@ -66,6 +66,7 @@ class Secret:
     expires: datetime
     revoked: bool = False
     disabled: bool = False
+    disabled_by_owner: bool = False
     succeeded: bool = False
 
 
@@ -209,7 +210,7 @@ class Keyring(RuleBasedStateMachine):
         effective = self.effective(by)
         may = self.honours(by, INSIDE) and "tokens:manage" in effective and scopes <= effective
         if self.fits(answer, may):
-            self.shown(answer, by.owner, scopes, addresses, timedelta(days=days))
+            self.shown(answer, by.owner, scopes, addresses or by.addresses, timedelta(days=days))
 
     @rule(asking=number, which=number, hours=st.sampled_from([0, 0, 24, 720]))
     def rotate(self, asking: int, which: int, hours: int) -> None:
@@ -218,7 +219,11 @@ class Keyring(RuleBasedStateMachine):
         by, old = self.one(asking), self.one(which)
         _, answer = self.send(by, f"/{old.id}/rotate", {"overlap_hours": hours})
         effective = self.effective(by)
-        may = "tokens:manage" in effective and by.owner == old.owner and (old is by or old.scopes <= effective)
+        may = (
+            "tokens:manage" in effective
+            and by.owner == old.owner
+            and (old is by or (old.scopes <= effective and (old.addresses or not by.addresses)))
+        )
         self.succeed(answer, by, old, may, hours)
 
     @rule(asking=number, hours=st.sampled_from([0, 24]))
@@ -243,6 +248,8 @@ class Keyring(RuleBasedStateMachine):
         changed, answer = self.send(by, f"/{secret.id}/{verb}", {"reason": "A story."})
         effective = self.effective(by)
         may = "tokens:manage" in effective and (by.owner == secret.owner or "users:manage" in effective)
+        if verb == "enable" and secret.disabled:
+            may = may and (secret.disabled_by_owner or "users:manage" in effective)
         if self.fits(answer, self.honours(by, INSIDE) and may and not secret.revoked):
             after = replace(
                 secret,
@@ -250,6 +257,8 @@ class Keyring(RuleBasedStateMachine):
                 disabled=secret.disabled if verb == "revoke" else verb == "disable",
             )
             assert changed == (after != secret)
+            if verb == "disable" and not secret.disabled:
+                secret.disabled_by_owner = by.owner == secret.owner
             secret.revoked, secret.disabled = after.revoked, after.disabled
 
     @rule(asking=number)

@@ -43,6 +43,8 @@ class Migration(migrations.Migration):
                 ('revoked_at', models.DateTimeField(null=True)),
                 ('revoked_by', models.CharField(blank=True, max_length=200)),
                 ('disabled_at', models.DateTimeField(null=True)),
+                ('disabled_by', models.CharField(blank=True, max_length=200)),
+                ('disabled_by_owner', models.BooleanField(default=False)),
                 ('last_used_at', models.DateTimeField(null=True)),
                 ('last_used_from', models.CharField(blank=True, max_length=45)),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='api_tokens', to=settings.AUTH_USER_MODEL)),
@@ -50,7 +52,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['owner', '-created_at'], name='token_by_owner'), models.Index(fields=['-created_at', '-id'], name='token_by_age')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='token_expires_after_creation'), models.CheckConstraint(condition=models.Q(models.Q(('revoked_at', None), ('revoked_by', '')), ('revoked_at__isnull', False), _connector='OR'), name='token_revoked_by_somebody')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('created_at'))), name='token_expires_after_creation'), models.CheckConstraint(condition=models.Q(models.Q(('revoked_at', None), ('revoked_by', '')), ('revoked_at__isnull', False), _connector='OR'), name='token_revoked_by_somebody'), models.CheckConstraint(condition=models.Q(models.Q(('disabled_at', None), ('disabled_by', ''), ('disabled_by_owner', False)), ('disabled_at__isnull', False), _connector='OR'), name='token_disabled_by_somebody')],
             },
         ),
     ]
