@@ -67,18 +67,23 @@ while outbox.hand_on():
     pass
 """
 
-ASK = """
+ADA = """
 from uuid import UUID
 from devices import bulk_decisions
 from devices.models import Device
 from portal.actor import Actor
 from portal.models import User
 ada = Actor.person(User.objects.get(username="admin"))
+"""
+ASK = f"""{ADA}
 waiting = Device.objects.waiting().filter(pk__startswith="page-").order_by("pk")
 asked = bulk_decisions.ask("accept", waiting.values_list("pk", "revision"), by=ada, id=UUID(int=1))
 """
 
-GO_ON = f"{ASK}\nbulk_decisions.go_on(asked, by=ada, seconds=60)"
+GO_ON = f"""{ADA}
+asked = bulk_decisions.find(UUID(int=1), by=ada)
+bulk_decisions.go_on(asked, by=ada, seconds=60)
+"""
 
 DENY_SOME = """
 from devices import denial
