@@ -6,11 +6,13 @@ three are quick, and a page is never cut short.
 """
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Left
+from django.db.models.lookups import Exact
 
 from devices.models import DeviceQuerySet
 
@@ -21,12 +23,19 @@ LAST = "\U0010ffff"
 
 _BEGINS = "SELECT id FROM devices_device WHERE {field} >= %s AND {field} < %s"
 _HOLDS = {
-    "sqlite": "SELECT device_id FROM {table} WHERE id IN (SELECT rowid FROM {index} WHERE {index} MATCH %s)",
+    "sqlite": "SELECT device_id FROM {table} WHERE id IN ({rows})",
     "postgresql": "SELECT device_id FROM {table} WHERE text ILIKE %s",
 }
+_ROWS = "SELECT rowid FROM {index} WHERE {index} MATCH %s"
 _TEXTS = {"devices_introduction": "devices_search", "devices_inventory": "devices_inventory_search"}
 
-Lookup = tuple[str, list[str]]
+
+class Lookup(NamedTuple):
+    """A query of ids; `counted` is one of as many rows, which SQLite counts without reading another table."""
+
+    sql: str
+    params: list[str]
+    counted: str
 
 
 def find(devices: DeviceQuerySet, wanted: str) -> DeviceQuerySet:
@@ -39,12 +48,12 @@ def find(devices: DeviceQuerySet, wanted: str) -> DeviceQuerySet:
         lookups += [_holds(table, wanted) for table in _TEXTS]
     if (found := sum(map(_number, lookups))) <= SOME:
         # One condition: over an OR of several indexes the database would rather read everything.
-        any_of = " UNION ".join(sql for sql, _ in lookups)
-        values = [value for _, params in lookups for value in params]
+        any_of = " UNION ".join(lookup.sql for lookup in lookups)
+        values = [value for lookup in lookups for value in lookup.params]
         # Less than that are told by their ids, so that what reads the list in two steps does not search twice.
         ids = _ids(any_of, values) if found <= FEW else []
         return devices.filter(pk__in=ids if found <= FEW >= len(ids) else RawSQL(any_of, values))  # noqa: S611
-    walked = _between("pk", wanted) | _between("fingerprint", key)
+    walked = _starts("pk", wanted) | _starts("fingerprint", key)
     if len(wanted) >= SHORTEST_PART:
         walked |= Q(introduction__text__icontains=wanted) | Q(inventory__text__icontains=wanted)
     return devices.filter(walked)
@@ -52,11 +61,13 @@ def find(devices: DeviceQuerySet, wanted: str) -> DeviceQuerySet:
 
 def _begins(field: str, text: str) -> Lookup:
     """A range of the index, where LIKE would read all of it."""
-    return _BEGINS.format(field=field), [text, text + LAST]
+    sql = _BEGINS.format(field=field)
+    return Lookup(sql, [text, text + LAST], sql)
 
 
-def _between(field: str, text: str) -> Q:
-    return Q(**{f"{field}__gte": text, f"{field}__lt": text + LAST})
+def _starts(field: str, text: str) -> Q:
+    """Not as a range: the database would fetch all of it from the index, where the list is to be walked."""
+    return Q(Exact(Left(field, len(text)), text))
 
 
 def _holds(table: str, part: str) -> Lookup:
@@ -64,18 +75,18 @@ def _holds(table: str, part: str) -> Lookup:
         pattern = '"' + part.replace('"', '""') + '"'
     else:
         pattern = "%" + part.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-    return _HOLDS[connection.vendor].format(table=table, index=_TEXTS[table]), [pattern]
+    rows = _ROWS.format(index=_TEXTS[table])
+    return Lookup(_HOLDS[connection.vendor].format(table=table, rows=rows), [pattern], rows)
 
 
 def _number(lookup: Lookup) -> int:
     """About how many it finds; on SQLite counted, and no further than matters."""
-    sql, params = lookup
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute(f"SELECT count(*) FROM ({sql} LIMIT {SOME + 1})", params)  # noqa: S608
+            cursor.execute(f"SELECT count(*) FROM ({lookup.counted} LIMIT {SOME + 1})", lookup.params)  # noqa: S608
             return int(cursor.fetchone()[0])
         # A search of trigrams cannot stop half way there: to count would be to find all. The planner's guess is near.
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {lookup.sql}", lookup.params)
         plan: Any = cursor.fetchone()[0]
         return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])
 
