@@ -52,3 +52,19 @@ COUNTS = {"pending": 3, "accepted": 1200, "rejected": 4, "preauthorized": 20, "d
 DECISION = {"ids": [ID], "decision": "accept", "reason": "As ordered by maintenance."}
 DECISION_BY_FILTER = {"filter": {"status": "pending", "q": "SN1234"}, "decision": "accept"}
 OUTCOMES = {"outcomes": [{"id": ID, "status": "accepted", "code": "", "error": ""}]}
+
+KEY_CHANGE: dict[str, Any] = {
+    "id": 1,
+    "device": ID,
+    "present_fingerprint": PENDING["fingerprint"],
+    "new_fingerprint": "5b6e0a4bd2a1c8f0c9a3d7e4f1b2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c4",
+    "seen_at": "2026-11-25T09:00:00.000000Z",
+    "seen_from": "10.20.3.7",
+    "state": "open",
+    "decided_at": None,
+    "decided_by": "",
+}
+KEY_ACCEPTED = KEY_CHANGE | {
+    "state": "accepted", "decided_at": "2026-11-25T09:10:00.000000Z", "decided_by": "token line-3"
+}  # fmt: skip
+KEY_REFUSED = KEY_ACCEPTED | {"state": "refused"}

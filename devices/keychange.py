@@ -1,6 +1,6 @@
 """A known device with a new key: what is opened, what closes it, and what the decision brings."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,15 +9,32 @@ from devices import admission, keys
 from devices.models import Device, Introduction, KeyChange, KeyChangeRequest, RetiredKey
 from portal import audit, outbox, text
 from portal.actor import Actor
-from portal.refusal import Refusal
+from portal.refusal import NotFound, Refusal
 
 MOST_OPEN = 5
+
+Verb = Callable[..., None]
 
 
 class NotOpen(Refusal):
     """Somebody has decided on the request before."""
 
     code = "key_change_not_open"
+
+
+class Unknown(NotFound):
+    code = "key_change_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such key change; look at the list, or at the device, again.")
+
+
+def find(number: int) -> KeyChangeRequest:
+    """The request with this number, and its device."""
+    request = KeyChangeRequest.objects.select_related("device").filter(pk=number).first()
+    if request is None:
+        raise Unknown
+    return request
 
 
 def is_retired(device: Device, fingerprint: str) -> bool:

@@ -15,7 +15,6 @@ from portal.access import requires
 from portal.csv_file import csv_file
 from portal.models import AuditEvent
 from portal.pages import PageRequest, fragment
-from portal.refusal import NotFound
 from portal.scopes import Scope
 from portal.way_back import own_page
 
@@ -129,9 +128,9 @@ def _find(device_id: str) -> Device:
 
 
 def _find_change(device_id: str, number: int) -> KeyChangeRequest:
-    change = KeyChangeRequest.objects.select_related("device").filter(pk=number, device_id=device_id).first()
-    if change is None:
-        raise NotFound(f"There is no such key change of {device_id}; look at its page again.")
+    change = keychange.find(number)
+    if change.device_id != device_id:
+        raise keychange.Unknown
     return change
 
 

@@ -4,11 +4,13 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from devices.bulk_rest import DeviceDecisionsView
+from devices.keychange_rest import KeyChangeViewSet
 from devices.rest import DeniedDeviceViewSet, DeviceCountsView, DeviceViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("devices", DeviceViewSet, basename="device")
 router.register("denied-devices", DeniedDeviceViewSet, basename="denied-device")
+router.register("key-changes", KeyChangeViewSet, basename="key-change")
 urlpatterns = [
     *router.urls,
     path("device-decisions", DeviceDecisionsView.as_view()),

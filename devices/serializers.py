@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from devices import bulk, filters
-from devices.models import ID, Device, Status
+from devices.models import ID, Device, KeyChange, KeyChangeRequest, Status
 from portal.parameters import Parameter, Word
 from portal.rest import StrictSerializer, Text, written
 
@@ -49,6 +49,21 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
             "denied_reason": device.denied_reason,
             "revision": device.revision,
         }
+
+
+class KeyChangeSerializer(serializers.ModelSerializer[KeyChangeRequest]):
+    """A known device that came with another key; the present one goes on until somebody decides."""
+
+    device = serializers.CharField(source="device_id", help_text="The id of the device.")
+    state = serializers.ChoiceField(choices=KeyChange.choices)
+
+    class Meta:
+        model = KeyChangeRequest
+        fields: ClassVar = [
+            "id", "device", "present_fingerprint", "new_fingerprint", "seen_at", "seen_from", "state", "decided_at",
+            "decided_by",
+        ]  # fmt: skip
+        read_only_fields = fields
 
 
 class ReasonSerializer(StrictSerializer):

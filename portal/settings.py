@@ -149,6 +149,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["portal.openapi.one_of_each"],
+    "ENUM_NAME_OVERRIDES": {
+        "KeyChangeStateEnum": "devices.models.KeyChange",
+        "TokenStateEnum": "tokens.models.TokenState",
+    },
     "SERVE_PERMISSIONS": [],
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
 from devices import examples
-from devices.models import Device
+from devices.models import Device, KeyChangeRequest
 from portal.actor import Actor
 from portal.models import User
 from portal.scopes import Scope
@@ -31,6 +31,10 @@ STANDS: dict[str, dict[str, Any]] = {
     "devices_purge": {},
     "devices_history": {},
     "device_decisions_create": {},
+    "key_changes_list": {"status": "accepted"},
+    "key_changes_retrieve": {"status": "accepted"},
+    "key_changes_accept": {"status": "accepted"},
+    "key_changes_refuse": {"status": "accepted"},
     "denied_devices_list": {"status": "accepted", "denied_at": NOON},
     "denied_devices_retrieve": {"status": "accepted", "denied_at": NOON},
     "denied_devices_restore": {"status": "accepted", "denied_at": NOON},
@@ -115,10 +119,21 @@ class TestSent:
         def bring_about(operation: Operation) -> str:
             if (stands := STANDS.get(operation.name)) is not None:
                 make_device(examples.ID, dict(examples.PENDING["identity"]), examples.KEY, **stands)
+            if operation.name.startswith("key_changes_"):
+                KeyChangeRequest.objects.create(
+                    id=examples.KEY_CHANGE["id"],
+                    device_id=examples.ID,
+                    present_fingerprint=examples.KEY_CHANGE["present_fingerprint"],
+                    new_fingerprint=examples.KEY_CHANGE["new_fingerprint"],
+                    new_key=examples.KEY,
+                    seen_from="10.20.3.7",
+                )
             token, _ = issuing.issue("line-3", [Scope.DEVICES_READ], owner=administrator, days=9, by=Actor.command("x"))
             if operation.name == "tokens_enable":
                 ending.disable(token, by=Actor.command("x"))
             named = {"id": token.pk if "/tokens/" in operation.path else examples.ID, "number": 1}
+            if operation.name.startswith("key_changes_"):
+                named["id"] = examples.KEY_CHANGE["id"]
             return operation.path.format(**named)
 
         return bring_about

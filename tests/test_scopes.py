@@ -26,7 +26,8 @@ def fill(path: str, operation: dict[str, Any]) -> str:
         if parameter["in"] == "path":
             shape = parameter["schema"]
             uuid = "00000000-0000-4000-8000-000000000000" if shape.get("format") == "uuid" else SOME_ID
-            path = path.replace(f"{{{parameter['name']}}}", "1" if shape.get("type") == "integer" else uuid)
+            is_number = shape.get("type") == "integer" or shape.get("pattern", "").startswith("^[0-9]")
+            path = path.replace(f"{{{parameter['name']}}}", "1" if is_number else uuid)
     assert "{" not in path
     return path
 

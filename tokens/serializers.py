@@ -18,7 +18,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
     addresses = serializers.ListField(child=serializers.CharField(), help_text="Where it may come from; [] is all.")
     replaces = serializers.CharField(source="replaces_id", allow_null=True, help_text="The token it was rotated from.")
     replaced_by = serializers.SerializerMethodField(help_text="The token that was rotated from it, or null.")
-    state = serializers.ChoiceField(choices=TokenState.values)
+    state = serializers.ChoiceField(choices=TokenState.choices)
 
     class Meta:
         model = ApiToken
