@@ -14,6 +14,7 @@ from portal.access import ScopeMissing
 from portal.actor import Actor
 from portal.keyset import Order, Place
 from portal.models import User
+from portal.parameters import once
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from tokens import ending, issuing, secret
@@ -87,10 +88,10 @@ def find(*, by: Actor, owner: str = "", state: str = "", q: str = "") -> ApiToke
 
 def read(query: QueryDict, *, by: Actor) -> Listing:
     """The page that a query asks for: `owner`, `state`, `q` and `after`. What is no such query is refused."""
-    wanted = {name: value for name in FILTERS if (value := _one(query, name).strip())}
+    wanted = {name: value for name in FILTERS if (value := (once(query, name) or "").strip())}
     if wanted.get("state", TokenState.LIVE) not in TokenState.values:
         raise Invalid("state", f"'state' is one of {', '.join(TokenState.values)}.")
-    owner, after = wanted.get("owner"), _one(query, "after")
+    owner, after = wanted.get("owner"), once(query, "after")
     if owner == EVERYBODY and not by.may(OF_OTHERS):
         raise ScopeMissing(OF_OTHERS)
     shown = _SHOWN.search(wanted.get("q", ""))
@@ -119,10 +120,3 @@ def _owners(by: Actor) -> list[str]:
 def _identifier(wanted: str) -> str:
     """People copy `gate_pat_<id>_…` out of a list; its id is what is looked for."""
     return wanted.removeprefix(f"{issuing.KIND}_").partition("_")[0]
-
-
-def _one(query: QueryDict, name: str) -> str:
-    sent = query.getlist(name)
-    if len(sent) > 1:
-        raise Invalid(name, f"'{name}' is given twice; give it once.")
-    return sent[0] if sent else ""
