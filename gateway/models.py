@@ -1,4 +1,4 @@
-"""What is remembered about the doors: the Envoys that ask here, and the certificates they show."""
+"""What is remembered about the doors: the Envoys that ask here, the certificates they show, the CAs they trust."""
 
 from typing import Any, ClassVar
 
@@ -78,3 +78,54 @@ class TlsCertificate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.fingerprint[:16]}"
+
+
+class DeviceCA(models.Model):
+    """A CA whose certificates open the device door; `sealed_key` is there if Gatehouse signs with it."""
+
+    name = models.CharField(max_length=64, unique=True)
+    certificate = models.TextField()
+    sealed_key = models.TextField(blank=True)
+    fingerprint = models.CharField(max_length=64, unique=True)
+    subject = models.CharField(max_length=500)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.CharField(max_length=200)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(not_after__gt=models.F("not_before")), name="ca_ends_after_begin"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def signs_here(self) -> bool:
+        return bool(self.sealed_key)
+
+
+class IssuedCertificate(models.Model):
+    """A certificate that a device CA signed here; `device_id` need not be known, and the CA may be withdrawn since."""
+
+    device_id = models.CharField(max_length=64)
+    ca_fingerprint = models.CharField(max_length=64)
+    serial = models.CharField(max_length=40)
+    fingerprint = models.CharField(max_length=64, unique=True)
+    key_fingerprint = models.CharField(max_length=64)
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    issued_at = models.DateTimeField(default=timezone.now)
+    issued_by = models.CharField(max_length=200)
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["device_id", "-id"], name="issued_to_device"),
+            models.Index(fields=["ca_fingerprint", "-id"], name="issued_by_ca"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.serial} for {self.device_id}"

@@ -1,11 +1,9 @@
-"""What is remembered about devices."""
+"""Devices and what is counted about them."""
 
-import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -137,13 +135,15 @@ class Device(models.Model):
 class Introduction(models.Model):
     """What a device says of itself, as it was sent. It stands beside the device, whose row changes often.
 
-    A device that came with a certificate alone has no identity: `text` is empty and `members` is {}.
+    A device that came with a certificate alone has no identity: `text` is empty and `members` is {}; `ca` is then the
+    SHA-256 of the certificate of the device CA that signed its own.
     """
 
     device = models.OneToOneField(Device, models.CASCADE, related_name="introduction")
     text = models.TextField(blank=True)
     members = StoredJSONField(default=dict)
     key = models.TextField(blank=True)
+    ca = models.CharField(max_length=64, blank=True)
 
     def __str__(self) -> str:
         return self.text
@@ -182,146 +182,3 @@ class DeviceShelf(models.Model):
 
     def __str__(self) -> str:
         return f"devices from '{self.first}'"
-
-
-class CheckIn(models.Model):
-    """What the device said at its last check-in; kept when it is denied."""
-
-    device = models.OneToOneField(Device, models.CASCADE, primary_key=True, related_name="check_in")
-    target = models.CharField(max_length=1024, blank=True)
-    tag = models.CharField(max_length=1024, blank=True)
-    apps = models.CharField(max_length=1024, blank=True)
-    ostree_hash = models.CharField(max_length=1024, blank=True)
-
-    def __str__(self) -> str:
-        return self.target
-
-
-class SystemInfo(models.Model):
-    """What the device uploaded about itself, each text as it was sent; destroyed when it is denied."""
-
-    device = models.OneToOneField(Device, models.CASCADE, primary_key=True, related_name="system_info")
-    hardware = models.TextField(blank=True)
-    network = models.TextField(blank=True)
-    config = models.TextField(blank=True)
-
-    def __str__(self) -> str:
-        return f"system information of {self.device_id}"
-
-
-class Inventory(models.Model):
-    """Attributes that the device reports: `{name: text, number, boolean or list}`; destroyed when it is denied.
-
-    `text` is what a search looks through. A number is the key because the search index points at it.
-    """
-
-    device = models.OneToOneField(Device, models.CASCADE, related_name="inventory")
-    attributes = StoredJSONField(default=dict)
-    text = models.TextField(blank=True)
-    reported_at = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return f"inventory of {self.device_id}"
-
-
-class KeyChange(models.TextChoices):
-    OPEN = "open", "Open"
-    ACCEPTED = "accepted", "Accepted"
-    REFUSED = "refused", "Refused"
-    SUPERSEDED = "superseded", "Superseded"
-
-
-class KeyChangeRequest(models.Model):
-    """A known device has come with another key; until somebody accepts it, the present key goes on working."""
-
-    device = models.ForeignKey(Device, models.CASCADE, related_name="key_changes")
-    present_fingerprint = models.CharField(max_length=64, blank=True)
-    new_fingerprint = models.CharField(max_length=64)
-    new_key = models.TextField()
-    seen_at = models.DateTimeField(default=timezone.now)
-    seen_from = models.CharField(max_length=45, blank=True)
-    state = models.CharField(max_length=10, choices=KeyChange, default=KeyChange.OPEN)
-    decided_at = models.DateTimeField(null=True)
-    decided_by = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.CheckConstraint(condition=models.Q(state__in=KeyChange.values), name="key_change_state_is_known"),
-            models.UniqueConstraint(
-                fields=["device", "new_fingerprint"],
-                condition=models.Q(state=KeyChange.OPEN),
-                name="one_open_key_change_per_key",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"key change of {self.device_id}"
-
-
-class RetiredKey(models.Model):
-    """A key that was refused or replaced for a device; it opens no key change request again."""
-
-    device = models.ForeignKey(Device, models.CASCADE, related_name="retired_keys")
-    fingerprint = models.CharField(max_length=64)
-
-    class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=["device", "fingerprint"], name="key_retired_once_per_device"),
-        ]
-
-    def __str__(self) -> str:
-        return self.fingerprint
-
-
-class BulkDecision(models.Model):
-    """A decision on many devices that were frozen when it was asked for; `done` and `refused` say how far it is.
-
-    `total` is 0 until all of them are written down. Nothing is decided before `started_at`: until then a person reviews
-    what it would mean.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    decision = models.CharField(max_length=8)
-    reason = models.CharField(max_length=500, blank=True)
-    digest = models.CharField(max_length=64)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="bulk_decisions")
-    total = models.PositiveIntegerField(default=0)
-    done = models.PositiveIntegerField(default=0)
-    refused = models.PositiveIntegerField(default=0)
-    asked_at = models.DateTimeField(default=timezone.now)
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
-
-    class Meta:
-        indexes: ClassVar = [models.Index(fields=["asked_at"], name="bulk_decision_by_time")]
-
-    def __str__(self) -> str:
-        return f"{self.decision} {self.total} devices"
-
-    def get_absolute_url(self) -> str:
-        return reverse("devices:bulk_decision", args=[self.pk])
-
-    @property
-    def reached(self) -> int:
-        """How many devices have their outcome."""
-        return self.done + self.refused
-
-
-class BulkItem(models.Model):
-    """One device of a bulk decision: the revision that was looked at, and then what became of it."""
-
-    bulk = models.ForeignKey(BulkDecision, models.CASCADE, related_name="items")
-    device_id = OpaqueText(max_length=128)
-    seen = models.PositiveIntegerField()
-    is_reached = models.BooleanField(default=False)
-    status = models.CharField(max_length=13, blank=True)
-    code = models.CharField(max_length=64, blank=True)
-    error = models.CharField(max_length=500, blank=True)
-
-    class Meta:
-        indexes: ClassVar = [
-            models.Index(fields=["bulk", "id"], condition=models.Q(is_reached=False), name="bulk_item_left"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.device_id}: {self.status or 'not reached'}"
