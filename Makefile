@@ -32,6 +32,8 @@ bench: $(TESTABLE)
 swagger: $(INSTALLED)
 	@mkdir -p $(DATA)
 	$(BIN)/python manage.py spectacular --fail-on-warn --validate --file $(DATA)/api_swagger.yaml
+	$(BIN)/python manage.py spectacular --fail-on-warn --validate --file $(DATA)/gateway_swagger.yaml \
+		--urlconf gateway.device_urls --custom-settings gateway.openapi.DEVICE_SETTINGS
 
 screenshots: $(TESTABLE)
 	@$(BIN)/python -m tests.machine

@@ -9,13 +9,13 @@ from django.utils import timezone
 
 from devices import admission, keychange
 from devices.admission import NOT_LOOKED_AT
-from devices.models import Device, Inventory, SystemInfo
+from devices.models import AppState, Device, DeviceConfig, Inventory, SystemInfo, UpdateEvent
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import NotFound, Refusal
 
 # What denying destroys; the record, its keys, its check-in and the audit trail stay.
-STORED = (Inventory, SystemInfo)
+STORED = (DeviceConfig, UpdateEvent, AppState, Inventory, SystemInfo)
 
 FREE, DENIED = {"denied": False}, {"denied": True}
 

@@ -53,6 +53,20 @@ DECISION = {"ids": [ID], "decision": "accept", "reason": "As ordered by maintena
 DECISION_BY_FILTER = {"filter": {"status": "pending", "q": "SN1234"}, "decision": "accept"}
 OUTCOMES = {"outcomes": [{"id": ID, "status": "accepted", "code": "", "error": ""}]}
 
+LIST = f'mac,sn,key\n00:01:02:03:04:05,SN1234567890,"{KEY}"\n00:01:02:03:04:06,SN1234567891,\n'
+LINE_OUTCOMES = {
+    "outcomes": [
+        {"line": 2, "id": ID, "status": "preauthorized", "code": "", "error": ""},
+        {
+            "line": 6,
+            "id": "c148368542cf4b281256f7001d2a9ca1051c53e80b295839ea24b5ba234ebed1",
+            "status": "refused",
+            "code": "invalid",
+            "error": "The key cannot be used: it is not one PEM PUBLIC KEY.",
+        },
+    ]
+}
+
 KEY_CHANGE: dict[str, Any] = {
     "id": 1,
     "device": ID,
@@ -60,6 +74,7 @@ KEY_CHANGE: dict[str, Any] = {
     "new_fingerprint": "5b6e0a4bd2a1c8f0c9a3d7e4f1b2a3c4d5e6f708192a3b4c5d6e7f8091a2b3c4",
     "seen_at": "2026-11-25T09:00:00.000000Z",
     "seen_from": "10.20.3.7",
+    "proven": False,
     "state": "open",
     "decided_at": None,
     "decided_by": "",

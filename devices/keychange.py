@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from devices import admission, keys
@@ -20,6 +21,15 @@ class NotOpen(Refusal):
     """Somebody has decided on the request before."""
 
     code = "key_change_not_open"
+
+
+class TooManyOpen(Refusal):
+    """The device has proven as many keys as may wait."""
+
+    code = "too_many_key_changes"
+
+    def __init__(self, device: Device) -> None:
+        super().__init__(f"{MOST_OPEN} key changes of {device} wait for a decision already; have one of them decided.")
 
 
 class Unknown(NotFound):
@@ -51,17 +61,30 @@ def propose(device: Device, key: keys.Key, *, by: Actor) -> KeyChangeRequest | N
         locked = Device.objects.select_for_update().filter(pk=device.pk, fingerprint=device.fingerprint).first()
         if locked is None or locked.is_denied or not _may_open(locked, key):
             return None
-        request = KeyChangeRequest.objects.create(
-            device=device,
-            present_fingerprint=device.fingerprint,
-            new_fingerprint=key.fingerprint,
-            new_key=key.pem,
-            seen_from=by.address,
-        )
-        facts = {"present_fingerprint": device.fingerprint, "new_fingerprint": key.fingerprint}
-        audit.record(by, "key_change.opened", ("device", device.pk), after=facts)
-        outbox.put("key_change.opened", {"device": device.pk, **facts})
-    return request
+        return _open(device, key, by)
+
+
+@transaction.atomic
+def prove(device: Device, key: keys.Key, *, by: Actor) -> KeyChangeRequest:
+    """Open a request for which the present key has vouched, or mark the one that is open for this key so.
+
+    Where five are open it takes the place of the oldest that is not proven, so that strangers cannot keep the device
+    from its next key. Refused if all five are proven.
+    """
+    locked = Device.objects.select_for_update().filter(pk=device.pk, fingerprint=device.fingerprint).first()
+    if locked is None:
+        raise NotOpen(f"{device} has another key since; use that one.")
+    if locked.is_denied:
+        raise admission.Denied(locked)
+    waiting = list(KeyChangeRequest.objects.filter(device=device, state=KeyChange.OPEN).order_by("pk"))
+    if known := next((each for each in waiting if each.new_fingerprint == key.fingerprint), None):
+        return _vouch(known, by)
+    if len(waiting) >= MOST_OPEN:
+        given_up = next((each for each in waiting if not each.proven), None)
+        if given_up is None:
+            raise TooManyOpen(device)
+        _supersede(KeyChangeRequest.objects.filter(pk=given_up.pk))
+    return _open(device, key, by, proven=True)
 
 
 @transaction.atomic
@@ -104,15 +127,40 @@ def refuse(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
 
 def supersede(devices: Collection[str]) -> None:
     """Close what is open of devices that have another key or are denied; recorded with the change that does so."""
-    KeyChangeRequest.objects.filter(device__in=devices, state=KeyChange.OPEN).update(
-        state=KeyChange.SUPERSEDED, decided_at=timezone.now()
-    )
+    _supersede(KeyChangeRequest.objects.filter(device__in=devices))
 
 
 def retire(device: Device, fingerprint: str) -> None:
     """Remember that this key is no longer wanted for this device."""
     if fingerprint:
         RetiredKey.objects.get_or_create(device=device, fingerprint=fingerprint)
+
+
+def _supersede(requests: QuerySet[KeyChangeRequest]) -> None:
+    requests.filter(state=KeyChange.OPEN).update(state=KeyChange.SUPERSEDED, decided_at=timezone.now())
+
+
+def _open(device: Device, key: keys.Key, by: Actor, *, proven: bool = False) -> KeyChangeRequest:
+    request = KeyChangeRequest.objects.create(
+        device=device,
+        present_fingerprint=device.fingerprint,
+        new_fingerprint=key.fingerprint,
+        new_key=key.pem,
+        seen_from=by.address,
+        proven=proven,
+    )
+    facts = {"present_fingerprint": device.fingerprint, "new_fingerprint": key.fingerprint, "proven": proven}
+    audit.record(by, "key_change.opened", ("device", device.pk), after=facts)
+    outbox.put("key_change.opened", {"device": device.pk, **facts})
+    return request
+
+
+def _vouch(request: KeyChangeRequest, by: Actor) -> KeyChangeRequest:
+    if KeyChangeRequest.objects.filter(pk=request.pk, proven=False).update(proven=True):
+        request.proven = True
+        proven = {"new_fingerprint": request.new_fingerprint, "proven": True}
+        audit.record(by, "key_change.proven", ("device", request.device_id), after=proven)
+    return request
 
 
 def _may_open(device: Device, key: keys.Key) -> bool:

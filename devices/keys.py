@@ -55,7 +55,12 @@ def read(pem: str) -> Key:
     if "".join(stripped.splitlines()[1:-1]).strip() != _base64(public):
         # Explicit curve parameters, trailing bytes and other spellings of one key would make two fingerprints of it.
         raise Unusable("it is not in the usual DER form")
-    return Key(pem, hashlib.sha256(spki).hexdigest(), public)
+    return Key(pem, digest(spki), public)
+
+
+def digest(spki: bytes) -> str:
+    """The fingerprint of a key: SHA-256 of its SubjectPublicKeyInfo in DER, 64 lower-case hex digits."""
+    return hashlib.sha256(spki).hexdigest()
 
 
 def fingerprint(text: str) -> str:

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
-from devices import admission, counts, denial, export, forms, keychange, listing
+from devices import admission, counts, denial, export, forms, keychange, listing, sections, stored_pages
 from devices.models import Device, KeyChange, KeyChangeRequest, Status
 from portal.access import requires
 from portal.csv_file import csv_file
@@ -121,7 +121,8 @@ def refuse_key(request: PageRequest, device_id: str, change: int) -> HttpRespons
 
 
 def _find(device_id: str) -> Device:
-    device: Device | None = Device.objects.select_related("introduction").filter(pk=device_id).first()
+    said = ("introduction", "check_in", "system_info", "inventory")
+    device: Device | None = Device.objects.select_related(*said).filter(pk=device_id).first()
     if device is None:
         raise admission.Unknown(device_id)
     return device
@@ -173,4 +174,6 @@ def _facts(request: PageRequest, device: Device) -> dict[str, Any]:
         "key_changes": list(device.key_changes.filter(state=KeyChange.OPEN).order_by("-seen_at")),
         "history": list(history[:HISTORY]) if request.actor.may(Scope.AUDIT_READ) else None,
         "most": HISTORY,
+        "sections": sections.of(device, by=request.actor),
+        **stored_pages.facts(request, device),
     }

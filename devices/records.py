@@ -1,7 +1,8 @@
-"""The data that a device stores here: its inventory."""
+"""The data that a device stores here: under which lock, and its inventory."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,16 +23,25 @@ class NotAdmitted(Refusal):
     code = "device_not_admitted"
 
 
+@contextmanager
+def storing(device: Device) -> Iterator[None]:
+    """A transaction in which the device stores something; refused once it is not admitted any more.
+
+    The device is locked, so that nothing is stored again behind a denial that has just destroyed it.
+    """
+    with transaction.atomic():
+        locked = Device.objects.select_for_update().filter(pk=device.pk).first()
+        if locked is None or not locked.is_admitted:
+            raise NotAdmitted(f"{device} is not accepted, so it stores nothing here.")
+        yield
+
+
 def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -> None:
     """Keep what the device reports: all of it in place of what was there, or only the members named.
 
     Not audited: it is the device's own data and decides nothing.
     """
-    with transaction.atomic():
-        # Locked, so that nothing is stored again behind a denial that has just destroyed it.
-        locked = Device.objects.select_for_update().filter(pk=device.pk).first()
-        if locked is None or not locked.is_admitted:
-            raise NotAdmitted(f"{device} is not accepted, so it stores nothing here.")
+    with storing(device):
         kept = Inventory.objects.select_for_update().filter(device=device).first()
         inventory = kept or Inventory(device=device)
         merged = dict(attributes) if replace else {**inventory.attributes, **attributes}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -10,28 +11,36 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from devices import admission, counts, denial, examples, filters, submission
+from devices import admission, counts, denial, device_lists, examples, filters, preauthorisation, submission
 from devices import identity as identities
 from devices.models import ID, Device, DeviceQuerySet, Status
 from devices.serializers import (
     CountsSerializer,
     DeviceSerializer,
+    LineOutcomesSerializer,
     NewDeviceSerializer,
     ReasonSerializer,
 )
 from portal import audit_rest, etags
 from portal.actor import Actor
 from portal.audit_rest import AuditSerializer, LatestFirst
+from portal.bodies import Csv, JsonOrCsvParser
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.models import AuditEvent
 from portal.openapi import answered, asked
 from portal.paging import CountedPaging
+from portal.parameters import Word
 from portal.refusal import Invalid
 from portal.rest import Endpoint, NoMembers
 from portal.scopes import Scope
 
 Verb = Callable[..., None]
 Handler = TypeVar("Handler", bound=Callable[..., Response])
+
+
+DRY_RUN = Word(
+    name="dry_run", description="With a list: `true` judges every line and writes none.", words=("true", "false")
+)
 
 
 class DevicePaging(CountedPaging):
@@ -100,7 +109,9 @@ class DeviceViewSet(FleetViewSet):
         "history": Scope.DEVICES_READ,
     }
 
-    reads: ClassVar = {"list": (*filters.FILTERS, filters.ORDERING)}
+    parser_classes = (JsonOrCsvParser,)
+    takes_csv: ClassVar = ("create",)
+    reads: ClassVar = {"list": (*filters.FILTERS, filters.ORDERING), "create": (DRY_RUN,)}
     paged: ClassVar = ("list", "history")
 
     def get_queryset(self) -> DeviceQuerySet:
@@ -116,21 +127,32 @@ class DeviceViewSet(FleetViewSet):
         return super().list(request, *args, **kwargs)
 
     @extend_schema(
-        request=NewDeviceSerializer,
-        responses={201: DeviceSerializer},
+        request={"application/json": NewDeviceSerializer, "text/csv": OpenApiTypes.BINARY},
+        responses={201: DeviceSerializer, 200: LineOutcomesSerializer},
         parameters=[IDEMPOTENCY_KEY, etags.LOCATION, etags.ETAG],
         examples=[
             asked(examples.NEW, "By its identity"),
             asked(examples.NEW_BY_CERTIFICATE, "By the name in its certificate"),
-            answered(examples.PREAUTHORIZED),
+            asked(examples.LIST, "A list", media_type="text/csv"),
+            answered(examples.PREAUTHORIZED, status_codes=["201"]),
+            answered(examples.LINE_OUTCOMES, "Of a list", status_codes=["200"]),
         ],
     )
     @idempotent
     def create(self, request: Request) -> Response:
-        """Preauthorize a device: it is accepted when it proves this key.
+        """Preauthorize a device: it is accepted when it proves this key. Or those of a list, as `text/csv`.
 
-        A 409 names the device that has the id or the identity already.
+        A 409 names the device that has the id or the identity already. The first row of a list names its columns:
+        `key` and members of the identity, or `key` and `id`. A list is answered with an outcome for each line:
+        `preauthorized`, `ready` in a dry run, or `refused`; a line that is refused voids no other.
         """
+        if isinstance(request.data, Csv):
+            lines = device_lists.read(device_lists.decode(request.data.raw))
+            dry = self.wanted.get(DRY_RUN.name) == "true"
+            outcomes = preauthorisation.judge(lines) if dry else preauthorisation.carry_out(lines, by=self.actor)
+            return Response(LineOutcomesSerializer({"outcomes": outcomes}).data)
+        if DRY_RUN.name in self.wanted:
+            raise DRY_RUN.refuse("Only a list can be judged without being carried out; send it as text/csv.")
         wanted = NewDeviceSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         device = _preauthorized(**wanted.validated_data, by=self.actor)

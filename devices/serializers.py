@@ -6,7 +6,7 @@ from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from devices import bulk, filters
+from devices import bulk, filters, preauthorisation
 from devices.models import ID, Device, KeyChange, KeyChangeRequest, Status
 from portal.parameters import Parameter, Word
 from portal.rest import StrictSerializer, Text, written
@@ -55,13 +55,14 @@ class KeyChangeSerializer(serializers.ModelSerializer[KeyChangeRequest]):
     """A known device that came with another key; the present one goes on until somebody decides."""
 
     device = serializers.CharField(source="device_id", help_text="The id of the device.")
+    proven = serializers.BooleanField(help_text="Whether it was asked for by means of the present key.")
     state = serializers.ChoiceField(choices=KeyChange.choices)
 
     class Meta:
         model = KeyChangeRequest
         fields: ClassVar = [
-            "id", "device", "present_fingerprint", "new_fingerprint", "seen_at", "seen_from", "state", "decided_at",
-            "decided_by",
+            "id", "device", "present_fingerprint", "new_fingerprint", "seen_at", "seen_from", "proven", "state",
+            "decided_at", "decided_by",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -123,6 +124,20 @@ class OutcomeSerializer(serializers.Serializer[bulk.Outcome]):
 
 class OutcomesSerializer(serializers.Serializer[Any]):
     outcomes = OutcomeSerializer(many=True)
+
+
+class LineOutcomeSerializer(serializers.Serializer[preauthorisation.Outcome]):
+    """What became of a line of a list."""
+
+    line = serializers.IntegerField(help_text="The line of the file that it begins in; the first row is line 1.")
+    id = serializers.CharField(help_text="The id of the device; empty if the line says none.")
+    status = serializers.CharField(help_text="`preauthorized`, `ready` in a dry run, or `refused`.")
+    code = serializers.CharField(help_text="Why it was refused, for a program; empty if it was not.")
+    error = serializers.CharField(help_text="The same as a sentence.")
+
+
+class LineOutcomesSerializer(serializers.Serializer[Any]):
+    outcomes = LineOutcomeSerializer(many=True)
 
 
 class CountsSerializer(serializers.Serializer[Any]):

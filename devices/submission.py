@@ -3,21 +3,12 @@
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from devices import admission, keychange, keys
+from devices import admission, expecting, keychange, keys
+from devices.expecting import Expected
 from devices.identity import Identity
 from devices.models import Device, Introduction, Status
 from portal import audit, outbox
 from portal.actor import Actor
-from portal.refusal import Invalid, Refusal
-
-
-class AlreadyKnown(Refusal):
-    """The id or the identity belongs to a device in some status."""
-
-    code = "device_exists"
-
-    def __init__(self, device: Device) -> None:
-        super().__init__(f"{device} is {device.status} already and has this id or identity; decide about that one.")
 
 
 def submit(device_id: str, identity: Identity, key: str, *, by: Actor) -> Device:
@@ -26,7 +17,7 @@ def submit(device_id: str, identity: Identity, key: str, *, by: Actor) -> Device
     What the device was granted ends. A device on the denied list, under this id or this identity, is refused.
     `key` may be any text but a private key.
     """
-    _judge(key)
+    expecting.refuse_private(key)
     try:
         with transaction.atomic():
             return _submit(device_id, identity, key, by)
@@ -68,47 +59,25 @@ def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
 
 def preauthorize(identity: Identity, key: str, *, by: Actor) -> Device:
     """Create the device as preauthorized: accepted when it proves this key. Its id is its identity's digest."""
-    return _expect(identity.digest, identity, key, by)
+    return preauthorize_expected(expecting.expect(identity, key), by=by)
 
 
 def preauthorize_id(device_id: str, key: str, *, by: Actor) -> Device:
-    """The same for a device that has no identity: its id is the CN of the certificate that it will come with."""
-    return _expect(device_id, None, key, by)
+    """The same for a device that has no identity."""
+    return preauthorize_expected(expecting.expect_id(device_id, key), by=by)
 
 
-def _expect(device_id: str, identity: Identity | None, key: str, by: Actor) -> Device:
-    _judge(key)
-    try:
-        proven = keys.read(key)
-    except keys.Unusable as unusable:
-        raise Invalid("key", f"The key cannot be used: {unusable}.") from unusable
-    said = {"text": identity.text, "members": identity.members} if identity else {}
+def preauthorize_expected(expected: Expected, *, by: Actor) -> Device:
+    """The same for one that is known to be fit."""
     try:
         with transaction.atomic():
-            refuse_known(device_id)
-            device: Device = Device.objects.create(
-                id=device_id,
-                status=Status.PREAUTHORIZED,
-                identity_digest=identity.digest if identity else "",
-                fingerprint=proven.fingerprint,
-            )
-            Introduction.objects.create(device=device, key=key, **said)
-            after = {"status": device.status, "identity": said.get("text", ""), "fingerprint": proven.fingerprint}
-            audit.record(by, "device.preauthorized", ("device", device.pk), after=after)
+            if refusal := expecting.in_the_way([expected.id]).get(expected.id):
+                raise refusal
+            return expecting.preauthorize_all([expected], by=by)[0]
     except IntegrityError as taken:
-        raise AlreadyKnown(
-            Device.objects.filter(pk=device_id).first() or Device(id=device_id, status=Status.PREAUTHORIZED)
+        raise expecting.AlreadyKnown(
+            Device.objects.filter(pk=expected.id).first() or Device(id=expected.id, status=Status.PREAUTHORIZED)
         ) from taken
-    return device
-
-
-def refuse_known(device_id: str) -> None:
-    """Refuse an id that a device has as its id or as the digest of its identity; a denied one is named first."""
-    known = Device.objects.claiming(device_id)
-    if denied := known.denied().first():
-        raise admission.Denied(denied)
-    if other := known.first():
-        raise AlreadyKnown(other)
 
 
 def describe(device: Device, identity: Identity, key: str) -> None:
@@ -123,11 +92,6 @@ def refuse_denied(device_id: str, identity: Identity) -> None:
     listed = Device.objects.denied()
     if denied := (listed.filter(pk=device_id) | listed.claiming(identity.digest)).first():
         raise admission.Denied(denied)
-
-
-def _judge(key: str) -> None:
-    if keys.is_private(key):
-        raise Invalid("key", "This is a private key; submit the public one, and make the device a new pair.")
 
 
 def _text_of(device: Device) -> str:

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 
+from devices import check_in
 from gateway import addresses, portal_paths, run_folder
 from gateway.envoy import clusters, extension_configs, listeners, routes, secrets
-from gateway.envoy.plan import Doors, Keys, Pair, Plan, Revoked
-from gateway.models import Role, TlsCertificate
+from gateway.envoy.plan import Doors, Keys, Pair, Plan, Revoked, Trusted
+from gateway.models import DeviceCA, Role, TlsCertificate
 from portal import sealing
 from portal.refusal import Refusal
 from tokens import signing
@@ -55,16 +56,22 @@ def offer(kind: str, names: Sequence[str]) -> Offer:
     if kind not in TYPES:
         raise UnknownType(f"There is nothing of the type {kind} here; there are {', '.join(TYPES)}.")
     if kind == "secrets":
-        return _secrets(tuple(names), _pairs())
+        return _secrets(tuple(names), _pairs(), trusted())
     if kind == "extension_configs":
         return _extensions(tuple(names), keys(), revoked())
-    return _doors(kind, plan())
+    return _doors(kind, tuple(names), plan())
 
 
 def plan() -> Plan:
     """What the local Envoy has to do."""
-    doors = Doors(addresses.loopbacks(), settings.HTTP_PORT, settings.BIND, settings.TLS_PORT)
-    return Plan(doors, run_folder.PORTAL_SOCKET, portal_paths.segments())
+    doors = Doors(addresses.loopbacks(), settings.HTTP_PORT, settings.BIND, settings.TLS_PORT, settings.DEVICE_PORT)
+    return Plan(
+        doors,
+        run_folder.PORTAL_SOCKET,
+        portal_paths.segments(settings.ROOT_URLCONF),
+        portal_paths.segments(settings.DEVICE_URLCONF),
+        tuple(check_in.HEADERS),
+    )
 
 
 def keys() -> Keys:
@@ -76,6 +83,17 @@ def revoked() -> Revoked:
     return Revoked()
 
 
+def trusted() -> Trusted:
+    """The CAs whose certificates open the device door.
+
+    Envoy takes no empty list, so where there is none it trusts the door's own certificate, which signs none.
+    """
+    found = list(DeviceCA.objects.order_by("name").values_list("certificate", flat=True))
+    if not found and (door := TlsCertificate.objects.shown(Role.DOOR)):
+        found = [door.chain]
+    return Trusted(listeners.DEVICE_CAS, "\n".join(found))
+
+
 def _pairs() -> tuple[tuple[str, str, str], ...]:
     """Name, chain and sealed key of each certificate that a door shows; opened only when they are new."""
     door = TlsCertificate.objects.shown(Role.DOOR)
@@ -83,18 +101,24 @@ def _pairs() -> tuple[tuple[str, str, str], ...]:
 
 
 @lru_cache(maxsize=16)
-def _doors(kind: str, plan: Plan) -> Offer:
+def _doors(kind: str, names: tuple[str, ...], plan: Plan) -> Offer:
     builders = {"listeners": listeners.listeners, "clusters": clusters.clusters, "routes": routes.routes}
-    return Offer(kind, builders[kind](plan))
+    return Offer(kind, _named(builders[kind](plan), names))
 
 
 @lru_cache(maxsize=16)
 def _extensions(names: tuple[str, ...], keys: Keys, revoked: Revoked) -> Offer:
     every = (extension_configs.access_token(keys), extension_configs.revocations(revoked))
-    return Offer("extension_configs", [config for config in every if not names or config["name"] in names])
+    return Offer("extension_configs", _named(every, names))
 
 
 @lru_cache(maxsize=16)
-def _secrets(names: tuple[str, ...], pairs: tuple[tuple[str, str, str], ...]) -> Offer:
+def _secrets(names: tuple[str, ...], pairs: tuple[tuple[str, str, str], ...], trusted: Trusted) -> Offer:
     opened = (Pair(name, chain, sealing.unseal(key).decode()) for name, chain, key in pairs)
-    return Offer("secrets", [secrets.secret(pair) for pair in opened if not names or pair.name in names])
+    every = [*map(secrets.secret, opened), secrets.bundle(trusted)]
+    return Offer("secrets", _named(every, names))
+
+
+def _named(resources: Iterable[dict[str, Any]], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Those that were asked for, none meaning all: of routes and secrets Envoy takes no others beside them."""
+    return [resource for resource in resources if not names or resource["name"] in names]

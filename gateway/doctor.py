@@ -11,10 +11,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from gateway import nodes, trial
+from gateway import device_cas, nodes, trial
 from gateway.models import GatewayNode, Role, TlsCertificate
 from portal import audit, health
 from portal.models import Outbox, ScheduledJob
+from portal.refusal import Refusal
 
 LEAST_FREE = 500 * 1024 * 1024
 LATE = timedelta(seconds=30)
@@ -38,7 +39,8 @@ def examine() -> Iterator[Finding]:
     yield Finding("database", database)
     if database is None:
         needing: dict[str, Callable[[], str | None]] = {
-            "audit": _audit, "worker": _worker, "outbox": _outbox, "certificate": _certificate, "nodes": _nodes,
+            "audit": _audit, "worker": _worker, "outbox": _outbox, "certificate": _certificate,
+            "device CAs": _device_cas, "nodes": _nodes,
         }  # fmt: skip
         for about, check in needing.items():
             yield Finding(about, check())
@@ -94,6 +96,18 @@ def _certificate() -> str | None:
         return "The TLS door has no certificate; start serve, which makes one."
     if door.not_after < timezone.now() + SOON:
         return f"The certificate of the TLS door ends on {door.not_after:%Y-%m-%d}; replace it before."
+    return None
+
+
+def _device_cas() -> str | None:
+    """Whether one signs, opens under the master key and fits its certificate, and does not end soon."""
+    try:
+        ca = device_cas.signing_ca()
+        device_cas.key_of(ca)
+    except Refusal as refusal:
+        return str(refusal)
+    if ca.not_after < timezone.now() + SOON:
+        return f"The device CA {ca}, which signs, ends on {ca.not_after:%Y-%m-%d}; make the next one, and renew."
     return None
 
 

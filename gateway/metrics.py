@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from rest_framework.request import Request
 
 from devices.models import Device, KeyChange, KeyChangeRequest, Status
-from gateway.models import GatewayNode, TlsCertificate
+from gateway.models import DeviceCA, GatewayNode, TlsCertificate
 from portal.access import HasScope
 from portal.models import AuditEvent, FailedAttempts, Outbox
 from portal.rest import Endpoint
@@ -79,6 +79,7 @@ class Figures(Collector):
         expiries = {
             "api_token": live.aggregate(first=Min("expires_at"))["first"],
             "certificate": TlsCertificate.objects.aggregate(first=Min("not_after"))["first"],
+            "device_ca": DeviceCA.objects.filter(not_after__gt=now).aggregate(first=Min("not_after"))["first"],
         }
         first = GaugeMetricFamily("gatehouse_days_to_expiry", "Days until one of a kind expires.", labels=["kind"])
         for kind, expiry in expiries.items():

@@ -1,4 +1,4 @@
-"""The first path segments that are the portal's own, read from its URLconf and from where its static files are."""
+"""The first path segments that the portal serves, read from its URLconfs and from where its static files are."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -12,10 +12,11 @@ _SPECIAL = frozenset("\\^$.|?*+()[]{}")
 
 
 @cache
-def segments() -> tuple[str, ...]:
+def segments(urlconf: str) -> tuple[str, ...]:
     """Sorted, without slashes. Everything else is for gateway routes, or for nobody."""
-    found = set(_below(get_resolver().url_patterns, "", settings.ROOT_URLCONF))
-    found.add(settings.STATIC_URL.strip("/").partition("/")[0])
+    found = set(_below(get_resolver(urlconf).url_patterns, "", urlconf))
+    if urlconf == settings.ROOT_URLCONF:
+        found.add(settings.STATIC_URL.strip("/").partition("/")[0])
     return tuple(sorted(found - {""}))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 
-from gateway import addresses, certificates, nodes, run_folder, trial
+from gateway import addresses, certificates, device_cas, nodes, run_folder, trial
 from gateway.envoy import bootstrap, validate
 from portal import people
 from portal.actor import Actor
@@ -66,6 +66,7 @@ def ports() -> None:
     """Refuse a port that another program holds. Envoy shares its ports, so it would not notice by itself."""
     doors = [("GATEHOUSE_HTTP_PORT", address, settings.HTTP_PORT) for address in addresses.loopbacks()]
     doors.append(("GATEHOUSE_TLS_PORT", settings.BIND, settings.TLS_PORT))
+    doors.append(("GATEHOUSE_DEVICE_PORT", settings.BIND, settings.DEVICE_PORT))
     deadline = time.monotonic() + PATIENCE
     for name, address, port in doors:
         while (fault := _fault(address, port)) and fault.errno == errno.EADDRINUSE and time.monotonic() < deadline:
@@ -99,6 +100,7 @@ def database() -> tuple[str, str] | None:
     certificates.ensure_default(by=by)
     certificates.refuse_unusable()
     certificates.publish()
+    device_cas.ensure_first(by=by)
     return people.first_administrator()
 
 

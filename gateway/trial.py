@@ -1,6 +1,7 @@
 """Which Envoy is run, and what it says to a configuration when it is only asked."""
 
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from gateway import certificates, discovery, run_folder
 from gateway.envoy import listeners, validate
-from gateway.envoy.plan import Pair
+from gateway.envoy.plan import Pair, Trusted
 
 
 def binary() -> Path:
@@ -40,11 +41,12 @@ def reason(kind: str) -> str | None:
     return reason_against_all() if kind in ("listeners", "clusters", "routes") else None
 
 
-def reason_against_all() -> str | None:
-    """Why Envoy would refuse what is offered to nodes now; None if it takes it."""
+def reason_against_all(trusted: Trusted | None = None) -> str | None:
+    """Why Envoy would refuse what is offered to nodes now, or this in place of the CAs; None if it takes it."""
     return validate.reason_against(
         binary(),
         throw_away(),
+        trusted or discovery.trusted(),
         listeners=discovery.offer("listeners", ()).resources,
         clusters=discovery.offer("clusters", ()).resources,
         tables=discovery.offer("routes", ()).resources,
@@ -59,3 +61,8 @@ def throw_away() -> Pair:
     chain = certificates.make(key, socket.gethostname(), ("localhost",), timezone.now())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Pair(listeners.DOOR, chain.public_bytes(Encoding.PEM).decode(), pem.decode())
+
+
+def reason_against_bundle(certificates: Sequence[str]) -> str | None:
+    """Why Envoy would not trust these CAs, each a PEM certificate; None if it would."""
+    return reason_against_all(Trusted(listeners.DEVICE_CAS, "\n".join(certificates)))

@@ -1,6 +1,7 @@
 """Bodies over REST: JSON in both directions, bounded before they are read."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from rest_framework.negotiation import BaseContentNegotiation
@@ -50,9 +51,13 @@ def body_of(request: Any, most: int = MAX_BODY) -> bytes:
 
 def is_json(content_type: str) -> bool:
     """Whether this says JSON in UTF-8, in any case."""
+    return _says("application/json", content_type)
+
+
+def _says(wanted: str, content_type: str) -> bool:
     media, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
-    return media == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
+    return media == wanted and all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
 class StrictJsonParser(BaseParser):
@@ -68,3 +73,20 @@ class StrictJsonParser(BaseParser):
             return strict_json.loads(body_of(request))
         except strict_json.Unreadable as unreadable:
             raise Invalid("body", f"The body cannot be read: {unreadable}.") from unreadable
+
+
+@dataclass(frozen=True)
+class Csv:
+    """A body that is a list, as it was sent."""
+
+    raw: bytes
+
+
+class JsonOrCsvParser(StrictJsonParser):
+    """The same for an endpoint of which the operations in `takes_csv` take a list, too."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        request, view = parser_context["request"], parser_context["view"]
+        if view.operation in view.takes_csv and _says("text/csv", request.META.get("CONTENT_TYPE", "")):
+            return Csv(body_of(request))
+        return super().parse(stream, media_type, parser_context)

@@ -5,6 +5,8 @@ Every variable may also be given as GATEHOUSE_<NAME>_FILE, the path of a file th
 
 import ipaddress
 import os
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -25,6 +27,25 @@ POSTGRES_OPTIONS = frozenset(
         "target_session_attrs",
     )
 )
+
+
+# What stands in a mail's head and on the wire to its server: one plain address without a name beside it.
+MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
+
+
+@dataclass(frozen=True)
+class MailServer:
+    """Where mail is handed in. `is_smtps` is TLS from the start; otherwise STARTTLS is demanded, but for this host."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    is_smtps: bool
+
+    @property
+    def demands_starttls(self) -> bool:
+        return not self.is_smtps and self.host not in ("localhost", "127.0.0.1", "::1")
 
 
 def text(name: str, default: str = "") -> str:
@@ -88,6 +109,48 @@ def url(name: str, default: str) -> str:
     if parts.scheme not in ("http", "https") or not bare or not value.isascii() or any(char <= " " for char in value):
         raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write a URL such as {default}.")
     return value
+
+
+def mail_server(name: str) -> MailServer | None:
+    """smtp://user:password@host:587 or smtps://user:password@host:465; None if nothing is set."""
+    value = text(name)
+    # Neither the value nor an error about it is repeated: they may hold a password.
+    nonsense = ImproperlyConfigured(
+        f"{PREFIX}{name} makes no sense; write smtp://user:password@host:587 or smtps://user:password@host:465."
+    )
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise nonsense from None
+    if not value:
+        return None
+    host, whole = parts.hostname or "", value.isascii() and not any(char <= " " for char in value)
+    extra = parts.path.strip("/") or parts.query or parts.fragment or "#" in value or "?" in value
+    if parts.scheme not in ("smtp", "smtps") or not re.fullmatch(r"[a-z0-9._:-]+", host) or not whole or extra:
+        raise nonsense
+    if port == 0 or bool(parts.username) != bool(parts.password):
+        raise nonsense
+    usual = 465 if parts.scheme == "smtps" else 587
+    username, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return MailServer(host, port or usual, username, password, parts.scheme == "smtps")
+
+
+def mail_addresses(name: str, default: str = "") -> list[str]:
+    """Plain addresses such as ada@plant.example, parted by commas or blanks."""
+    values = words(name, default)
+    for value in values:
+        if not MAIL_ADDRESS.fullmatch(value):
+            raise ImproperlyConfigured(f"{PREFIX}{name} holds {value!r}; write addresses such as ada@plant.example.")
+    return values
+
+
+def mail_address(name: str, default: str) -> str:
+    """One plain address."""
+    values = mail_addresses(name, default)
+    if len(values) != 1:
+        raise ImproperlyConfigured(f"{PREFIX}{name} holds {len(values)} addresses; write one.")
+    return values[0]
 
 
 def database(name: str, default: Path) -> dict[str, Any]:

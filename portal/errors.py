@@ -64,7 +64,8 @@ class NotServedMiddleware:
 
 def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The refusal in the shape of the place where the client is."""
-    if request.path.startswith("/portal/"):
+    # At the device door, which has addresses of its own, there are no pages.
+    if request.path.startswith("/portal/") and not hasattr(request, "urlconf"):
         page: Any = request
         return show(page, refusal)
     content = body(refusal)

@@ -1,6 +1,6 @@
 """Objects have an `ETag`; a change with `If-Match` happens only to what the caller has seen (RFC 9110)."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -17,6 +17,9 @@ IF_MATCH = OpenApiParameter(
 IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, HEADER, description="The `ETag` of what you hold already.")
 
 
+Revision = TypeVar("Revision", int, str)
+
+
 class Changed(Refusal):
     """The object is another than the caller has seen."""
 
@@ -26,12 +29,12 @@ class Changed(Refusal):
         super().__init__("It has changed since you read it; read it again, then decide anew.")
 
 
-def of(revision: int) -> str:
-    """The ETag of a revision."""
+def of(revision: int | str) -> str:
+    """The ETag of a revision: its number, or what else names it."""
     return f'"{revision}"'
 
 
-def seen(request: Request, revision: int) -> int | None:
+def seen(request: Request, revision: Revision) -> Revision | None:
     """The revision that `If-Match` names, if the caller sent one; refused if the object is at another."""
     sent = request.headers.get("If-Match")
     if sent is None or sent.strip() == "*":
@@ -41,7 +44,7 @@ def seen(request: Request, revision: int) -> int | None:
     return revision
 
 
-def answer(request: Request, data: Any, revision: int) -> Response:
+def answer(request: Request, data: Any, revision: int | str) -> Response:
     """The object with its ETag; 304 without it if the caller holds it already."""
     tag = of(revision)
     if request.method in ("GET", "HEAD") and request.headers.get("If-None-Match", "").strip() == tag:

@@ -97,11 +97,11 @@ def answer(refusal: Refusal, content: Any, view: Any) -> Response:
 
 
 def body(refusal: Refusal) -> dict[str, Any]:
-    """`{"error", "code", "request_id"}` and `invalid` where fields are wrong."""
+    """`{"error", "code", "request_id"}`, `invalid` where fields are wrong, and what the refusal has in detail."""
     content: dict[str, Any] = {"error": str(refusal), "code": refusal.code, "request_id": request_id.current()}
     if refusal.invalid:
         content["invalid"] = refusal.invalid
-    return content
+    return {**content, **(refusal.details or {})}
 
 
 def _flat(detail: Any, path: str = "") -> dict[str, list[str]]:

@@ -60,7 +60,7 @@ def idempotent(handler: Handler) -> Handler:
         # Another token of the same owner has keys of its own: the answer may show a secret that may more than it.
         asker = (str(view.actor.owner), view.actor.credential)
         name = _digest(*asker, request.method or "", request.path, sent)
-        asked = _digest(body_of(request).decode("utf-8", "replace"))
+        asked = _digest(request.META.get("QUERY_STRING", ""), body_of(request).decode("utf-8", "replace"))
         if kept := _kept(name, asked):
             return kept
         try:

@@ -49,14 +49,14 @@ WAIT = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds u
 HEADERS = {"401": CHALLENGE, "403": CHALLENGE, "429": WAIT, "503": WAIT}
 
 
-def asked(value: Any, name: str = "Request") -> OpenApiExample:
-    """An example of a body that is sent."""
-    return OpenApiExample(name, value, request_only=True)
+def asked(value: Any, name: str = "Request", **of: Any) -> OpenApiExample:
+    """An example of a body that is sent; `of` says in which media type, if there are several."""
+    return OpenApiExample(name, value, request_only=True, **of)
 
 
-def answered(value: Any, name: str = "Answer") -> OpenApiExample:
-    """An example of a body that a success answers; of a list, one of its results."""
-    return OpenApiExample(name, value, response_only=True)
+def answered(value: Any, name: str = "Answer", **of: Any) -> OpenApiExample:
+    """An example of a body that a success answers, of a list one of its results; `of` says of which status."""
+    return OpenApiExample(name, value, response_only=True, **of)
 
 
 class ScopedSchema(AutoSchema):
@@ -71,12 +71,15 @@ class ScopedSchema(AutoSchema):
         view: Any = self.view
         return view.operation in view.any_token
 
-    def get_description(self) -> str:  # type: ignore[override]
+    @property
+    def needs(self) -> str:
+        """What a caller has to show, in a sentence."""
         if scope := scope_of(self.view):
-            needs = f"Scope: `{scope}` ({scope.label})."
-        else:
-            needs = "Any live token will do." if self.takes_any_token else "No token is needed."
-        return f"{super().get_description()}\n\n{needs}".strip()
+            return f"Scope: `{scope}` ({scope.label})."
+        return "Any live token will do." if self.takes_any_token else "No token is needed."
+
+    def get_description(self) -> str:  # type: ignore[override]
+        return f"{super().get_description()}\n\n{self.needs}".strip()
 
     def get_operation_id(self) -> str:
         """A good name for a method: `devices_accept`, and not `devices_accept_create`."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from portal import rows
 from portal.models import Outbox
 
 Receiver = Callable[[Outbox], None]
+BatchReceiver = Callable[[Sequence[Outbox]], None]
 
 BATCH = 200
 # So long one run hands on; between two batches those get their turn who wait to write.
@@ -20,6 +21,7 @@ PAUSE = 0.003
 log = logging.getLogger("gatehouse.events")
 
 _receivers: list[Receiver] = []
+_batch_receivers: list[BatchReceiver] = []
 
 
 def put(topic: str, body: Mapping[str, Any]) -> None:
@@ -35,6 +37,12 @@ def put_all(topic: str, bodies: Iterable[Mapping[str, Any]]) -> None:
 def receiver(receive: Receiver) -> Receiver:
     """Register a function that takes every message; it only writes rows, so that it commits with the removal."""
     _receivers.append(receive)
+    return receive
+
+
+def batch_receiver(receive: BatchReceiver) -> BatchReceiver:
+    """Register a function that takes the messages of a batch together, after the others, for what writes much."""
+    _batch_receivers.append(receive)
     return receive
 
 
@@ -64,5 +72,8 @@ def _hand_on_batch() -> int:
     for message in waiting:
         for receive in _receivers:
             receive(message)
+    if waiting:
+        for take in _batch_receivers:
+            take(waiting)
     Outbox.objects.filter(pk__in=[message.pk for message in waiting]).delete()
     return len(waiting)

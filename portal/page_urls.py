@@ -5,7 +5,7 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from portal import account, audit_pages, health, login, overview, people_pages
+from portal import account, audit_pages, health, login, overview, people_pages, webhook_pages
 from portal.help import help_page
 
 urlpatterns = [
@@ -32,6 +32,22 @@ urlpatterns = [
     path("portal/audit/", audit_pages.index, name="audit"),
     path("portal/audit/audit.csv", audit_pages.export_csv, name="audit_csv"),
     path("portal/audit/audit.jsonl", audit_pages.export_json_lines, name="audit_json_lines"),
+    path("portal/webhooks/", webhook_pages.index, name="webhooks"),
+    path("portal/webhooks/create/", webhook_pages.create, name="create_webhook"),
+    path("portal/webhooks/<uuid:webhook_id>/", webhook_pages.detail, name="webhook"),
+    path("portal/webhooks/<uuid:webhook_id>/change/", webhook_pages.change, name="webhook_change"),
+    path("portal/webhooks/<uuid:webhook_id>/enable/", webhook_pages.enable, name="webhook_enable"),
+    path("portal/webhooks/<uuid:webhook_id>/disable/", webhook_pages.disable, name="webhook_disable"),
+    path("portal/webhooks/<uuid:webhook_id>/delete/", webhook_pages.delete, name="webhook_delete"),
+    path("portal/webhooks/<uuid:webhook_id>/rotate/", webhook_pages.rotate, name="webhook_rotate"),
+    path("portal/webhooks/<uuid:webhook_id>/test/", webhook_pages.test, name="webhook_test"),
+    path("portal/webhooks/<uuid:webhook_id>/replay/", webhook_pages.replay_failed, name="webhook_replay"),
+    path("portal/webhooks/<uuid:webhook_id>/deliveries/<int:number>/", webhook_pages.delivery, name="delivery"),
+    path(
+        "portal/webhooks/<uuid:webhook_id>/deliveries/<int:number>/replay/",
+        webhook_pages.replay,
+        name="delivery_replay",
+    ),
     path("portal/help/", help_page, name="help"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

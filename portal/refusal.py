@@ -7,13 +7,15 @@ from typing import ClassVar
 class Refusal(Exception):
     """A rule said no. Its text is one whole sentence for the person or the program that asked.
 
-    `retry_after` is in seconds and becomes a header of that name; `invalid` names fields with their mistakes.
+    `retry_after` is in seconds and becomes a header of that name; `invalid` names fields with their mistakes; `details`
+    are further members of the JSON body.
     """
 
     status: ClassVar[int] = 409
     code: ClassVar[str] = "conflict"
     retry_after: int | None = None
     invalid: Mapping[str, Sequence[str]] | None = None
+    details: Mapping[str, str | int] | None = None
 
     def challenge(self) -> str | None:
         """What WWW-Authenticate says, where the answer to this refusal is to authenticate (RFC 6750)."""

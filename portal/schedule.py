@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Event
 
 from django.db import Error, transaction
 from django.utils import timezone
@@ -21,6 +22,7 @@ class Job:
 
 
 _jobs: dict[str, Job] = {}
+_companions: dict[str, Callable[[Event], None]] = {}
 
 
 def every(seconds: float, name: str) -> Callable[[Callable[[], object]], Callable[[], object]]:
@@ -35,6 +37,20 @@ def every(seconds: float, name: str) -> Callable[[Callable[[], object]], Callabl
 
 def jobs() -> list[Job]:
     return list(_jobs.values())
+
+
+def beside(name: str) -> Callable[[Callable[[Event], None]], Callable[[Event], None]]:
+    """Register a function for what may take long: it runs in a thread of its own until the event says to stop."""
+
+    def register(run: Callable[[Event], None]) -> Callable[[Event], None]:
+        _companions[name] = run
+        return run
+
+    return register
+
+
+def companions() -> dict[str, Callable[[Event], None]]:
+    return dict(_companions)
 
 
 def run_due() -> int:

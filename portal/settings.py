@@ -26,7 +26,9 @@ PUBLIC_URL = environment.url("PUBLIC_URL", f"https://localhost:{TLS_PORT}")
 WEB_WORKERS = environment.number("WEB_WORKERS", 2, least=1, most=64)
 ENVOY = environment.text("ENVOY")
 LOG_FORMAT = environment.choice("LOG_FORMAT", ("text", "json"))
-ADMIN_EMAILS = environment.words("ADMIN_EMAILS")
+ADMIN_EMAILS = environment.mail_addresses("ADMIN_EMAILS")
+MAIL_SERVER = environment.mail_server("MAIL_URL")
+MAIL_FROM = environment.mail_address("MAIL_FROM", "gatehouse@localhost")
 ENROLMENT = environment.choice("ENROLMENT", ("approve", "auto"))
 ROUTE_TARGETS = environment.words("ROUTE_TARGETS", "private")
 SHUTDOWN_APPROVAL_FROM = environment.number("SHUTDOWN_APPROVAL_FROM", 10, least=1, most=1_000_000)
@@ -61,6 +63,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.request_id.RequestIdMiddleware",
+    "gateway.device_door.DeviceDoorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.tally.TallyMiddleware",
@@ -77,6 +80,7 @@ MIDDLEWARE = [
     "portal.pages.RefusalMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
+DEVICE_URLCONF = "gateway.device_urls"  # Of the device door; `gateway.device_door` looks there.
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -150,6 +154,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "PREPROCESSING_HOOKS": ["portal.openapi.one_of_each"],
     "ENUM_NAME_OVERRIDES": {
+        "DeliveryStateEnum": "portal.models.DeliveryState",
         "KeyChangeStateEnum": "devices.models.KeyChange",
         "TokenStateEnum": "tokens.models.TokenState",
     },

@@ -5,10 +5,13 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("portal.page_urls")),
     path("portal/devices/", include("devices.urls")),
+    path("portal/enrolment-rules/", include("devices.rules_urls")),
     path("portal/tokens/", include("tokens.urls")),
+    path("portal/device-cas/", include("gateway.device_ca_urls")),
     path("api/v1/", include("portal.rest_urls")),
     path("api/v1/", include("devices.rest_urls")),
     path("api/v1/", include("tokens.rest_urls")),
+    path("api/v1/", include("gateway.rest_urls")),
     path("", include("gateway.dialects.urls")),
     path("", include("gateway.urls")),
 ]

@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.test import Client
 from rest_framework.test import APIClient
 
-from devices import identity, keys
+from devices import enrolment, identity, keys
 from devices.models import Device, DeviceCount, Introduction
 from portal.actor import Actor
 from portal.models import AuditHead, Tenant, User
@@ -69,6 +69,12 @@ def _fresh_ring() -> None:
     """Each test has a database of its own, so the ring that the process remembers is not this test's."""
     signing.forget_ring()
     signing._private.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_rules() -> None:
+    """The enrolment rules that the process remembers are not this test's either."""
+    enrolment.forget()
 
 
 @pytest.fixture(scope="session")

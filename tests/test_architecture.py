@@ -15,8 +15,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 FACES = {
     "account.py", "audit_pages.py", "authentication.py", "bulk_pages.py", "bulk_rest.py", "control_plane.py",
-    "forms.py", "keychange_rest.py", "login.py", "overview.py", "pages.py", "people_forms.py", "people_pages.py",
-    "rest.py", "serializers.py",
+    "device_ca_pages.py", "forms.py", "keychange_rest.py", "login.py", "overview.py", "pages.py", "people_forms.py",
+    "people_pages.py", "preauthorisation_forms.py", "preauthorisation_pages.py", "rest.py", "rules_forms.py",
+    "rules_pages.py", "rules_rest.py", "rules_serializers.py", "serializers.py", "stored_forms.py", "stored_pages.py",
+    "stored_rest.py", "stored_serializers.py", "webhook_forms.py", "webhook_pages.py", "webhook_rest.py",
+    "webhook_serializers.py",
 }  # fmt: skip
 FACE_FOLDERS = {"commands", "dialects"}
 WRITES = {

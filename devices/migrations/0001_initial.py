@@ -115,6 +115,7 @@ class Migration(migrations.Migration):
                 ('new_key', models.TextField()),
                 ('seen_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('seen_from', models.CharField(blank=True, max_length=45)),
+                ('proven', models.BooleanField(default=False)),
                 ('state', models.CharField(choices=[('open', 'Open'), ('accepted', 'Accepted'), ('refused', 'Refused'), ('superseded', 'Superseded')], default='open', max_length=10)),
                 ('decided_at', models.DateTimeField(null=True)),
                 ('decided_by', models.CharField(blank=True, max_length=200)),

@@ -16,7 +16,10 @@ class KeyChange(models.TextChoices):
 
 
 class KeyChangeRequest(models.Model):
-    """A known device has come with another key; until somebody accepts it, the present key goes on working."""
+    """A known device has come with another key; until somebody accepts it, the present key goes on working.
+
+    It is proven if the device asked for the new key by means of the present one.
+    """
 
     device = models.ForeignKey(Device, models.CASCADE, related_name="key_changes")
     present_fingerprint = models.CharField(max_length=64, blank=True)
@@ -24,6 +27,7 @@ class KeyChangeRequest(models.Model):
     new_key = models.TextField()
     seen_at = models.DateTimeField(default=timezone.now)
     seen_from = models.CharField(max_length=45, blank=True)
+    proven = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=KeyChange, default=KeyChange.OPEN)
     decided_at = models.DateTimeField(null=True)
     decided_by = models.CharField(max_length=200, blank=True)

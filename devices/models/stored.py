@@ -1,6 +1,7 @@
 """What is stored for a device, by itself or for it to fetch; all but the check-in is destroyed when it is denied."""
 
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -84,6 +85,10 @@ class UpdateEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.event_id} of {self.device_id}"
 
+    def part(self, name: str) -> Mapping[str, Any]:
+        """What was sent as `event` or `eventType`; what no rule of ours has written may hold neither."""
+        return _object(_object(self.body).get(name))
+
 
 class AppState(models.Model):
     """How the apps on the device were at a time: `apps` is `{name: {"uri", "state", "services"}}` as sent."""
@@ -99,3 +104,18 @@ class AppState(models.Model):
 
     def __str__(self) -> str:
         return f"apps of {self.device_id} at {self.device_time}"
+
+    def named(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The apps by name, each with a list of `services`; whatever no rule of ours has written reads so too."""
+        for name, app in _object(self.apps).items():
+            services = _object(app).get("services")
+            listed = [_texts(service) for service in services] if isinstance(services, list) else []
+            yield name, {**_texts(app), "services": listed}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> dict[str, Any]:
+    return {name: text for name, text in _object(value).items() if isinstance(text, str)}

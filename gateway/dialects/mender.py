@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from devices import admission, submission
-from devices.introduction import TooManyWaiting
+from devices import admission, expecting
+from devices.arrival import TooManyWaiting
 from portal import failures, request_id, strict_json
 from portal.bodies import LengthRequired, NotJson, TooLarge
 from portal.refusal import Refusal
@@ -30,7 +30,7 @@ WORDS: Mapping[type[Refusal], str] = {
     failures.Unavailable: "service unavailable",
     admission.Unknown: "not found",
     admission.Denied: "device is on the denied list",
-    submission.AlreadyKnown: "device already exists",
+    expecting.AlreadyKnown: "device already exists",
     TooManyWaiting: "too many devices are waiting",
 }
 

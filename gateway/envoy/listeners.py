@@ -1,5 +1,6 @@
-"""Listeners: the clear-text door on loopback and the TLS door, with the filters that every request passes."""
+"""Listeners: the clear-text door on loopback and the two TLS doors, with the filters that every request passes."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.envoy import routes, sources
@@ -9,7 +10,9 @@ from gateway.envoy.replies import local_reply_config
 from gateway.envoy.sources import typed
 
 DOOR = "door"
+DEVICE_CAS = "device_cas"
 CONNECTIONS = 4096
+DEVICE_CONNECTIONS = 16_384
 # What a client says about itself or about the way it came; Envoy says it anew or nobody does.
 CLAIMED_PREFIXES = ("x-gatehouse-", "x-forwarded-", "x-envoy-")
 CLAIMED = ("forwarded", "via", "x-real-ip", "proxy")
@@ -19,11 +22,12 @@ CALLER = "x-gatehouse-caller-request-id"
 def listeners(plan: Plan) -> list[dict[str, Any]]:
     doors = plan.doors
     first, *others = [_address(loopback, doors.http_port) for loopback in doors.loopbacks]
-    http = _listener("http", first, _chain("door_http", "HTTP1"))
+    http = _listener("http", first, _chain(Door("door_http", "HTTP1")))
     if others:
         http["additional_addresses"] = [{"address": address} for address in others]
-    tls = _listener("tls", _address(doors.bind, doors.tls_port), {**_chain("door_tls", "AUTO"), **_tls()})
-    return [http, tls]
+    tls = _listener("tls", _address(doors.bind, doors.tls_port), {**_chain(Door("door_tls", "AUTO")), **_tls()})
+    devices = _listener("devices", _address(doors.bind, doors.device_port), {**_chain(DEVICES), **_tls_of_devices()})
+    return [http, tls, devices]
 
 
 def _listener(name: str, address: dict[str, Any], chain: dict[str, Any]) -> dict[str, Any]:
@@ -43,41 +47,76 @@ def _address(address: str, port: int) -> dict[str, Any]:
     return {"socket_address": socket}
 
 
-def _chain(name: str, codec: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Door:
+    """What differs between doors besides their transport: the routes behind it, and who comes in."""
+
+    name: str
+    codec: str
+    table: str = routes.NAME
+    connections: int = CONNECTIONS
+    is_for_devices: bool = False
+
+
+DEVICES = Door("door_devices", "AUTO", routes.DEVICES, DEVICE_CONNECTIONS, is_for_devices=True)
+
+
+def _chain(door: Door) -> dict[str, Any]:
     """At most so many connections, so that idle ones never use up the machine; the oldest idle ones end after 60 s."""
     limit = typed(
         "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
-        stat_prefix=name,
-        max_connections=CONNECTIONS,
+        stat_prefix=door.name,
+        max_connections=door.connections,
     )
     return {
         "filters": [
             {"name": "connection_limit", "typed_config": limit},
-            {"name": "http", "typed_config": _connection_manager(name, codec)},
+            {"name": "http", "typed_config": _connection_manager(door)},
         ],
         "transport_socket_connect_timeout": "10s",
     }
 
 
 def _tls() -> dict[str, Any]:
+    return _transport(_presenting("TLSv1_3"))
+
+
+def _tls_of_devices() -> dict[str, Any]:
+    """A client certificate is asked for, not demanded: what is missing without one, the portal says in words."""
+    trust = {"name": DEVICE_CAS, "sds_config": sources.source(sources.DEVICE_CAS)}
+    return _transport(
+        {**_presenting("TLSv1_2"), "validation_context_sds_secret_config": trust}, require_client_certificate=False
+    )
+
+
+def _presenting(oldest: str) -> dict[str, Any]:
+    """The door's own certificate, over TLS of this version or a later one."""
+    return {
+        "tls_params": {"tls_minimum_protocol_version": oldest, "tls_maximum_protocol_version": "TLSv1_3"},
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificate_sds_secret_configs": [{"name": DOOR, "sds_config": sources.source(sources.SECRETS)}],
+    }
+
+
+def _transport(common: dict[str, Any], **demands: Any) -> dict[str, Any]:
     context = typed(
-        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-        common_tls_context={
-            "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
-            "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificate_sds_secret_configs": [{"name": DOOR, "sds_config": sources.source(sources.SECRETS)}],
-        },
+        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", common_tls_context=common, **demands
     )
     return {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context}}
 
 
-def _connection_manager(name: str, codec: str) -> dict[str, Any]:
+def _connection_manager(door: Door) -> dict[str, Any]:
+    # On the other doors Envoy drops what a client says of a certificate of its own.
+    forwarded = {
+        "forward_client_cert_details": "SANITIZE_SET", "set_current_client_cert_details": {"cert": True}
+    }  # fmt: skip
     return typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        stat_prefix=name,
-        codec_type=codec,
+        stat_prefix=door.name,
+        codec_type=door.codec,
         server_name="gatehouse",
-        rds={"route_config_name": routes.NAME, "config_source": sources.source(sources.ROUTES)},
+        **(forwarded if door.is_for_devices else {}),
+        rds={"route_config_name": door.table, "config_source": sources.source(sources.ROUTES)},
         http_filters=_filters(),
         use_remote_address=True,
         early_header_mutation_extensions=[_early_mutation()],
@@ -103,7 +142,7 @@ def _connection_manager(name: str, codec: str) -> dict[str, Any]:
             "connection_keepalive": {"interval": "30s", "timeout": "10s"},
             "override_stream_error_on_invalid_http_message": True,
         },
-        local_reply_config=local_reply_config(),
+        local_reply_config=local_reply_config(for_devices=door.is_for_devices),
     )
 
 

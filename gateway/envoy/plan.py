@@ -17,21 +17,27 @@ XDS = "xds"
 
 @dataclass(frozen=True)
 class Doors:
-    """Where the doors are. `loopbacks` are the addresses of the clear-text door, `bind` that of the TLS door."""
+    """Where the doors are. `loopbacks` are the addresses of the clear-text door, `bind` that of the two TLS doors."""
 
     loopbacks: tuple[str, ...]
     http_port: int
     bind: str
     tls_port: int
+    device_port: int
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The doors, the portal's unix socket, and the first path segments that are the portal's own."""
+    """The doors, the portal's unix socket, and the first path segments that are its own, and those for devices.
+
+    `device_headers` are those in which devices say something of themselves.
+    """
 
     doors: Doors
     portal_socket: Path
     portal_segments: tuple[str, ...]
+    device_segments: tuple[str, ...]
+    device_headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,3 +65,11 @@ class Pair:
     name: str
     chain: str
     key: str
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """Certificates of CAs, PEM one after the other: whoever they signed may come in by the door that trusts them."""
+
+    name: str
+    certificates: str

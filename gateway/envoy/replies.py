@@ -44,8 +44,13 @@ REPLIES = (
 )
 
 
-def local_reply_config() -> dict[str, Any]:
+# What the API of the device door calls by another word.
+DEVICE_CODES = {"body_too_large": "too_large", "route_not_found": "not_found"}
+
+
+def local_reply_config(*, for_devices: bool = False) -> dict[str, Any]:
     """The first mapper that fits speaks; a route that answers no brings its words in its metadata."""
+    codes = DEVICE_CODES if for_devices else {}
     words = ("%METADATA(ROUTE:gatehouse:sentence)%", "%METADATA(ROUTE:gatehouse:code)%")
     direct = _details("d == 'direct_response'")
     unfit = {"filters": [direct, *({"header_filter": {"header": unfit}} for unfit in UNCORRELATED)]}
@@ -55,7 +60,9 @@ def local_reply_config() -> dict[str, Any]:
     for reply in REPLIES:
         changes: dict[str, Any] = {"status_code": reply.status} if reply.status else {}
         added = {"retry-after": str(reply.retry_after)} if reply.retry_after else {}
-        mappers += _both(_filter(reply), reply.sentence.replace("%", "%%"), reply.code, added, **changes)
+        mappers += _both(
+            _filter(reply), reply.sentence.replace("%", "%%"), codes.get(reply.code, reply.code), added, **changes
+        )
     return {"mappers": mappers, "body_format": _body("The request was refused.", "refused")}
 
 

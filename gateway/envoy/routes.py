@@ -6,6 +6,9 @@ from gateway.envoy.plan import PORTAL, PORTAL_FILE_TIMEOUT, PORTAL_FILES, PORTAL
 from gateway.envoy.sources import typed
 
 NAME = "doors"
+DEVICES = "device_door"
+# By which the portal knows that a request came in at the device door; client copies of it are removed before.
+DOOR_HEADER = "x-gatehouse-door"
 HEX = "[0-9A-Fa-f]"
 DOT = r"(\.|%2[eE])"
 # What two readers could read differently, in the path without its query.
@@ -20,37 +23,57 @@ PATH_REFUSED = (
 NOT_FOUND = "Nothing is served at this path; check its spelling and its case."
 IDS = {"x-request-id": "%REQ(X-REQUEST-ID)%", "x-correlation-id": "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%"}
 
-# A correlation id that is sent and unfit.
-UNCORRELATED: list[dict[str, Any]] = [
-    {"name": "x-correlation-id", "present_match": True},
-    {"name": "x-correlation-id", "string_match": {"safe_regex": {"regex": CORRELATION_ID}}, "invert_match": True},
-]
+
+def _unfit(name: str, regex: str) -> list[dict[str, Any]]:
+    """A header that is sent and does not match."""
+    return [
+        {"name": name, "present_match": True},
+        {"name": name, "string_match": {"safe_regex": {"regex": regex}}, "invert_match": True},
+    ]
+
+
+UNCORRELATED = _unfit("x-correlation-id", CORRELATION_ID)
+
+
+TO_PORTAL: dict[str, Any] = {
+    "cluster": PORTAL,
+    "timeout": f"{PORTAL_TIMEOUT}s",
+    # Only what the portal has certainly not seen is sent again, so this is safe for every method.
+    "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
+}
 
 
 def routes(plan: Plan) -> list[dict[str, Any]]:
-    """One table for all doors. The filters that judge access tokens are off unless a route turns them on."""
+    """One table for the doors of people and programs, one for that of devices."""
+    own = [*portal(plan), route_not_found()]
+    for_devices = [*devices(plan), refusal({"prefix": ""}, 404, "not_found", NOT_FOUND)]
+    return [_table(NAME, own), _table(DEVICES, for_devices, header(DOOR_HEADER, "device"))]
+
+
+def _table(name: str, own: list[dict[str, Any]], *added: dict[str, Any]) -> dict[str, Any]:
+    """The filters that judge access tokens are off unless a route turns them on."""
     host = {
         "name": "gatehouse",
         "domains": ["*"],
-        "routes": [*refusals(), *portal(plan), route_not_found()],
+        "routes": [*refusals(), *own],
         "typed_per_filter_config": {
             "access_token": typed("envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", disabled=True),
             "revocations": typed("envoy.extensions.filters.http.rbac.v3.RBACPerRoute"),
         },
     }
-    config = typed(
+    return typed(
         "envoy.config.route.v3.RouteConfiguration",
-        name=NAME,
+        name=name,
         virtual_hosts=[host],
         # For a peer on this machine Envoy itself would write another address than the peer's.
         request_headers_to_add=[
             header("x-forwarded-for", "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"),
             header("x-correlation-id", "%REQ(X-REQUEST-ID)%", "ADD_IF_ABSENT"),
+            *added,
         ],
         request_headers_to_remove=["x-envoy-external-address", "x-envoy-internal"],
         response_headers_to_add=[header(name, value, "ADD_IF_ABSENT") for name, value in IDS.items()],
     )
-    return [config]
 
 
 def refusals() -> list[dict[str, Any]]:
@@ -85,16 +108,28 @@ def refusals() -> list[dict[str, Any]]:
 
 def portal(plan: Plan) -> list[dict[str, Any]]:
     """The portal's files, then its own first segments, compared byte by byte, and the root."""
-    matches = [{"path": "/"}, *({"path_separated_prefix": f"/{segment}"} for segment in plan.portal_segments)]
-    action = {
-        "cluster": PORTAL,
-        "timeout": f"{PORTAL_TIMEOUT}s",
-        # Only what the portal has certainly not seen is sent again, so this is safe for every method.
-        "retry_policy": {"retry_on": "connect-failure,refused-stream,reset-before-request", "num_retries": 2},
-    }
-    long = {**action, "timeout": f"{PORTAL_FILE_TIMEOUT}s", "idle_timeout": f"{PORTAL_SILENCE}s"}
+    long = {**TO_PORTAL, "timeout": f"{PORTAL_FILE_TIMEOUT}s", "idle_timeout": f"{PORTAL_SILENCE}s"}
     files = [{"name": PORTAL, "match": {"path": path}, "route": long} for path in PORTAL_FILES]
-    return [*files, *({"name": PORTAL, "match": match, "route": action} for match in matches)]
+    root = {"name": PORTAL, "match": {"path": "/"}, "route": TO_PORTAL}
+    return [*files, root, *(_below(segment) for segment in plan.portal_segments)]
+
+
+def devices(plan: Plan) -> list[dict[str, Any]]:
+    """What is served at the device door, of which nothing is on the others but what Mender's clients call.
+
+    The app server drops a header that is not ASCII; the portal would take it for one that was not sent.
+    """
+    unreadable = [
+        refusal(
+            {"prefix": "/", "headers": _unfit(name, "[ -~]*")}, 400, "invalid", f"{name} takes printable ASCII alone."
+        )
+        for name in plan.device_headers
+    ]
+    return [*unreadable, *(_below(segment) for segment in plan.device_segments)]
+
+
+def _below(segment: str) -> dict[str, Any]:
+    return {"name": PORTAL, "match": {"path_separated_prefix": f"/{segment}"}, "route": TO_PORTAL}
 
 
 def route_not_found() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from gateway.envoy.plan import XDS
 
 # Seconds between two polls; Envoy waits one to two times as long.
-LISTENERS, CLUSTERS, ROUTES, SECRETS = 2.0, 1.0, 1.0, 2.0
+LISTENERS, CLUSTERS, ROUTES, SECRETS, DEVICE_CAS = 2.0, 1.0, 1.0, 2.0, 0.5
 EXTENSIONS = {"access_token": 2.0, "revocations": 0.5}
 
 

@@ -8,9 +8,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from gateway.envoy import bootstrap, routes
-from gateway.envoy.plan import Pair
-from gateway.envoy.secrets import secret
+from gateway.envoy import bootstrap
+from gateway.envoy.plan import Pair, Trusted
+from gateway.envoy.secrets import bundle, secret
 
 TIMEOUT = 10
 LONGEST = 300
@@ -19,6 +19,7 @@ LONGEST = 300
 def reason_against(
     envoy: Path,
     pair: Pair,
+    trusted: Trusted,
     *,
     listeners: list[dict[str, Any]],
     clusters: list[dict[str, Any]],
@@ -32,7 +33,7 @@ def reason_against(
         "static_resources": {
             "listeners": [_static(listener, tables, extension_configs) for listener in listeners],
             "clusters": [_plain(cluster) for cluster in clusters],
-            "secrets": [_plain(secret(pair))],
+            "secrets": [_plain(secret(pair)), _plain(bundle(trusted))],
         },
     }
     return judge(envoy, config)
@@ -76,14 +77,20 @@ def _static(
     for chain in whole["filter_chains"]:
         for network in chain["filters"]:
             manager = network["typed_config"]
-            if manager.pop("rds", None):
-                manager["route_config"] = next(_plain(table) for table in tables if table["name"] == routes.NAME)
+            if wanted := manager.pop("rds", None):
+                manager["route_config"] = next(
+                    _plain(table) for table in tables if table["name"] == wanted["route_config_name"]
+                )
             for http in manager.get("http_filters", []):
                 if http.pop("config_discovery", None):
                     http["typed_config"] = by_name[http["name"]]
         if transport := chain.get("transport_socket"):
-            for asked in transport["typed_config"]["common_tls_context"]["tls_certificate_sds_secret_configs"]:
-                asked.pop("sds_config")
+            context = transport["typed_config"]["common_tls_context"]
+            for asked in (
+                *context["tls_certificate_sds_secret_configs"],
+                context.get("validation_context_sds_secret_config", {}),
+            ):
+                asked.pop("sds_config", None)
     return whole
 
 

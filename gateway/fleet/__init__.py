@@ -1,1 +1,1 @@
-"""Simulated devices that speak the real protocols to the real doors; they know nothing but a URL."""
+"""Simulated devices that speak the real protocols to the real doors; they know a URL and their own keys, no more."""

@@ -1,19 +1,13 @@
-"""What a device that runs a Mender client says next, and what it makes of the answer (contracts: Mender, B)."""
+"""What every simulated device has to do with a door: calls, answers, and what it makes of them."""
 
-import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gateway.fleet.devices import SimulatedDevice
-
-AUTHENTICATION = "/api/devices/v1/authentication/auth_requests"
-INVENTORY = "/api/devices/v1/inventory/device/attributes"
-DEPLOYMENT = "/api/devices/v2/deployments/device/deployments/next"
-
 
 class Outcome(StrEnum):
-    """How one call went. A device is not told whether it waits, was rejected or is denied: all of it is pending."""
+    """How one call went. Over Mender a device is not told whether it waits, was rejected or is denied: all pending."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"
@@ -32,7 +26,7 @@ class Until(StrEnum):
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `chunked` sends it with Transfer-Encoding and no Content-Length, as the client does."""
+    """One request. `chunked` sends it with Transfer-Encoding and no Content-Length, as Mender's client does."""
 
     method: str
     path: str
@@ -47,6 +41,7 @@ class Answer:
     content_type: str = ""
     body: bytes = b""
     retry_after: float | None = None
+    etag: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,60 +56,35 @@ class Verdict:
     kind: str = ""
 
 
-class Conversation:
-    """One device that asks to be let in, then reports its inventory, then asks for updates every so many seconds."""
+class Conversation(ABC):
+    """One device that asks to be let in, then does what it is there for, and asks again every so many seconds."""
 
-    def __init__(self, device: SimulatedDevice, *, until: Until = Until.SERVED, every: float = 10) -> None:
-        self.device, self.until, self.every = device, until, every
-        body, headers = device.auth_request()  # The client repeats the same bytes until it is let in.
-        self._introduction = Call("POST", AUTHENTICATION, body, headers, chunked=False)
-        self.token = ""
-        self.has_reported = False
+    def __init__(self, *, until: Until = Until.SERVED, every: float = 10) -> None:
+        self.until, self.every = until, every
 
+    @property
+    @abstractmethod
+    def is_let_in(self) -> bool:
+        """Whether the door has let it in, as far as the device knows."""
+
+    @abstractmethod
     def call(self) -> Call:
         """What the device says now."""
-        if not self.token:
-            return self._introduction
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        if not self.has_reported:
-            return Call("PUT", INVENTORY, json.dumps(self.device.inventory()).encode(), headers)
-        return Call("POST", DEPLOYMENT, json.dumps(self.device.provides()).encode(), headers)
 
+    @abstractmethod
     def hear(self, answer: Answer) -> Verdict:
         """Take the answer to the call that was made."""
-        if not self.token:
-            return self._let_in(answer)
-        if answer.status == 401:  # The client asks with its key once more, and repeats the call.
-            self.token = ""
-            return Verdict(Outcome.REFUSED, 0 if self.until != Until.ASKED else None)
-        if not self.has_reported and answer.status == 200 and not answer.body:
-            self.has_reported = True
-            return Verdict(Outcome.SERVED, 0)
-        if self.has_reported and answer.status == 204:
-            return Verdict(Outcome.SERVED, self.every if self.until == Until.STOPPED else None)
-        return self._puzzled(answer)
 
     def lose(self, kind: str) -> Verdict:
         """Take it that no answer came; `kind` says why."""
-        return Verdict(Outcome.ERROR, None if self.until == Until.ASKED else self.every, kind)
+        return Verdict(Outcome.ERROR, self.patience, kind)
 
-    def _let_in(self, answer: Answer) -> Verdict:
-        patience = None if self.until == Until.ASKED else self.every
-        if answer.status == 200 and answer.content_type == "application/jwt" and _is_token(answer.body):
-            self.token = answer.body.decode()
-            return Verdict(Outcome.ACCEPTED, 0)
-        if answer.status == 401 and b'"dev auth: unauthorized"' in answer.body:
-            return Verdict(Outcome.PENDING, patience)
-        if answer.status == 429:
-            return Verdict(Outcome.REFUSED, patience and max(patience, answer.retry_after or 0))
-        return self._puzzled(answer)
+    @property
+    def patience(self) -> float | None:
+        """In how many seconds the device asks again after it was not served; None if it asks once."""
+        return None if self.until == Until.ASKED else self.every
 
-    def _puzzled(self, answer: Answer) -> Verdict:
-        asked = "auth request" if not self.token else "deployment" if self.has_reported else "inventory"
-        unusable = " unusable" if answer.status in (200, 401) else ""
-        return self.lose(f"{asked} answered {answer.status}{unusable}")
-
-
-def _is_token(body: bytes) -> bool:
-    """A JWT alone: with a newline after it the client could not use it."""
-    return body.count(b".") == 2 and body.split() == [body]
+    @property
+    def leisure(self) -> float | None:
+        """In how many seconds the device asks again after all went well; None if that was all."""
+        return self.every if self.until == Until.STOPPED else None

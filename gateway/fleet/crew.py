@@ -1,25 +1,39 @@
-"""Threads that lend their connections to the devices: each device always speaks over the same one."""
+"""Threads that lend their connections to the devices, so that no more are open at once than there are threads."""
 
 import heapq
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from gateway.fleet.conversation import Conversation, Outcome
 from gateway.fleet.door import Door, Line, Lost
 from gateway.fleet.tally import Tally
 
 
-class Crew:
-    """So many connections to one door, and the conversations that are held over them."""
+@dataclass(frozen=True)
+class Speaker:
+    """A conversation and the door it is held at; what is `shown` there is a certificate with its key, as PEM.
 
-    def __init__(self, door: Door, conversations: Sequence[Conversation], *, connections: int) -> None:
+    Those who show nothing share connections. One who shows a certificate speaks over a connection of its own.
+    """
+
+    conversation: Conversation
+    door: Door
+    shown: str = field(default="", repr=False)
+
+
+class Crew:
+    """So many connections, and the conversations that are held over them."""
+
+    def __init__(self, speakers: Sequence[Speaker], *, connections: int) -> None:
         self.tally = Tally()
         self._stop = threading.Event()
-        shares = [conversations[at::connections] for at in range(connections)]
-        self._threads = [
-            threading.Thread(target=self._work, args=(door.line(), share), daemon=True) for share in shares if share
-        ]
+        together = sorted(speakers, key=lambda speaker: (speaker.door.url, bool(speaker.shown)))
+        bounds = [len(together) * at // connections for at in range(connections + 1)]
+        shares = [together[first:end] for first, end in pairwise(bounds)]
+        self._threads = [threading.Thread(target=self._work, args=(share,), daemon=True) for share in shares if share]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -38,20 +52,27 @@ class Crew:
         for thread in self._threads:
             thread.join()
 
-    def _work(self, line: Line, conversations: Sequence[Conversation]) -> None:
-        due = [(0.0, at) for at in range(len(conversations))]
+    def _work(self, speakers: Sequence[Speaker]) -> None:
+        due = [(0.0, at) for at in range(len(speakers))]
+        line, held = None, None
         while due and not self._stop.is_set():
             when, at = heapq.heappop(due)
             if self._stop.wait(max(0.0, when - time.monotonic())):
                 break
-            again = self._speak(line, conversations[at])
+            speaker = speakers[at]
+            if line is None or (speaker.door, speaker.shown) != held:
+                if line is not None:
+                    line.close()
+                line, held = speaker.door.line(speaker.shown), (speaker.door, speaker.shown)
+            again = self._speak(line, speaker.conversation)
             if again is not None:
                 heapq.heappush(due, (time.monotonic() + again if again else 0.0, at))
-        line.close()
+        if line is not None:
+            line.close()
 
     def _speak(self, line: Line, conversation: Conversation) -> float | None:
         """One call of one device; in how many seconds it speaks again."""
-        asked = not conversation.token
+        asked = not conversation.is_let_in
         call = conversation.call()
         began = time.monotonic()
         try:

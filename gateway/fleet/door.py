@@ -1,6 +1,7 @@
 """The way to a door: HTTP/1.1 over connections that stay open, in clear or over TLS."""
 
 import http.client
+import os
 import socket
 import ssl
 from urllib.parse import urlsplit
@@ -23,30 +24,41 @@ class Door:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError(f"{url} is no URL of a door; write one such as https://localhost:8443.")
         self.url, self.host, self.port = url.rstrip("/"), parts.hostname, parts.port
-        self.tls: ssl.SSLContext | None = None
-        if parts.scheme == "https":
-            self.tls = ssl.create_default_context(cafile=certificate)
-            if insecure:
-                self.tls.check_hostname = False
-                self.tls.verify_mode = ssl.CERT_NONE
+        self.certificate, self.insecure = certificate, insecure
+        self.tls = self._context() if parts.scheme == "https" else None
 
-    def line(self) -> "Line":
-        return Line(self)
+    def line(self, shown: str = "") -> "Line":
+        """A connection; `shown` is the certificate with its key, as PEM, of the device that it is for alone."""
+        return Line(self, shown)
+
+    def connection(self, shown: str) -> http.client.HTTPConnection:
+        if self.tls is None:
+            return http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT)
+        tls = self._context(shown) if shown else self.tls
+        return http.client.HTTPSConnection(self.host, self.port, timeout=TIMEOUT, context=tls)
+
+    def _context(self, shown: str = "") -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.certificate)
+        if self.certificate:
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # It need not be a CA's; the door's own will do.
+        if self.insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if shown:
+            _load(context, shown)
+        return context
 
 
 class Line:
     """One connection to a door, opened at the first call and again when the door has closed it."""
 
-    def __init__(self, door: Door) -> None:
-        self.connection = (
-            http.client.HTTPSConnection(door.host, door.port, timeout=TIMEOUT, context=door.tls)
-            if door.tls
-            else http.client.HTTPConnection(door.host, door.port, timeout=TIMEOUT)
-        )
+    def __init__(self, door: Door, shown: str = "") -> None:
+        self._door, self._shown = door, shown
+        self._connection: http.client.HTTPConnection | None = None
 
     def say(self, call: Call) -> Answer:
         """Send a call and read the whole answer, or raise Lost. A connection that has gone stale is replaced once."""
-        was_open = self.connection.sock is not None
+        was_open = self._connection is not None and self._connection.sock is not None
         try:
             return self._say(call)
         except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as gone:
@@ -59,18 +71,22 @@ class Line:
         return self.say(call)
 
     def close(self) -> None:
-        self.connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _say(self, call: Call) -> Answer:
+        if self._connection is None:
+            self._connection = self._door.connection(self._shown)
+        connection = self._connection
         headers = {"User-Agent": "gatehouse-simulated-fleet", **call.headers}
         if call.chunked:
             pieces = [call.body[at : at + CHUNK] for at in range(0, len(call.body), CHUNK)]
-            self.connection.request(
+            connection.request(
                 call.method, call.path, iter(pieces), {**headers, "Transfer-Encoding": "chunked"}, encode_chunked=True
             )
         else:
-            self.connection.request(call.method, call.path, call.body, headers)
-        response = self.connection.getresponse()
+            connection.request(call.method, call.path, call.body or None, headers)
+        response = connection.getresponse()
         body = response.read()
         retry_after = response.getheader("Retry-After", "")
         return Answer(
@@ -78,7 +94,17 @@ class Line:
             response.getheader("Content-Type", ""),
             body,
             float(retry_after) if retry_after.isdecimal() else None,
+            response.getheader("ETag", ""),
         )
+
+
+def _load(context: ssl.SSLContext, shown: str) -> None:
+    """`ssl` reads keys from files alone; this one is in memory, in no folder, and gone afterwards."""
+    descriptor = os.memfd_create("certificate")
+    with os.fdopen(descriptor, "w") as file:
+        file.write(shown)
+        file.flush()
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
 
 
 def _in_words(failed: Exception) -> str:

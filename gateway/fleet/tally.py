@@ -10,7 +10,7 @@ from gateway.fleet.conversation import Outcome, Verdict
 
 @dataclass(frozen=True)
 class Summary:
-    """`asked` counts auth requests, `served` the calls that were answered after them; `seconds` are of the clock."""
+    """`asked` counts requests to be let in, `served` calls that were answered after one; `seconds` are of the clock."""
 
     devices: int
     requests: int
@@ -50,7 +50,7 @@ class Tally:
         self._waits: list[float] = []
 
     def note(self, verdict: Verdict, seconds: float, *, asked: bool) -> None:
-        """Count a call that took so many seconds; `asked` if it was an auth request."""
+        """Count a call that took so many seconds; `asked` if it was one to be let in."""
         with self._lock:
             self._asked += asked
             self._outcomes[verdict.outcome] += 1

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from tests.bench import door, enrolment, in_process, memory, start  # noqa: F401  # Importing registers.
+from tests.bench import device_door, door, enrolment, in_process, memory, start  # noqa: F401  # Importing registers.
 from tests.bench.figures import BENCHES, CannotRun
 
 

@@ -39,6 +39,12 @@ def bulk() -> Iterator[Figure]:
     yield from on_each_database("bulk")
 
 
+@bench
+def device_calls() -> Iterator[Figure]:
+    """What a call of a device takes, and whether 100,000 denied ones slow it down."""
+    yield from on_each_database("device_calls")
+
+
 def on_each_database(module: str) -> Iterator[Figure]:
     yield from measured(module, "SQLite", {})
     with postgres.running() as url:

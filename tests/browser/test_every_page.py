@@ -18,13 +18,23 @@ PAGES = [
     "/portal/devices/?tab=all&seen=never&sort=silent",
     "/portal/devices/{device}/",
     "/portal/devices/decisions/{bulk}/",
+    "/portal/devices/list/preauthorize/",
+    "/portal/enrolment-rules/",
+    "/portal/enrolment-rules/new/",
+    "/portal/enrolment-rules/{rule}/",
     "/portal/tokens/",
     "/portal/tokens/?owner=all&state=live",
     "/portal/audit/",
     "/portal/audit/?verify=1",
     "/portal/audit/?actor=nobody",
+    "/portal/device-cas/",
+    "/portal/device-cas/gatehouse/",
     "/portal/people/",
     "/portal/people/{person}/",
+    "/portal/webhooks/",
+    "/portal/webhooks/{webhook}/",
+    "/portal/webhooks/{webhook}/?state=waiting",
+    "/portal/webhooks/{webhook}/deliveries/{delivery}/",
     "/portal/account/",
     "/portal/help/",
     "/portal/devices/nobody/",
@@ -43,6 +53,36 @@ asked = bulk_decisions.ask("reject", [("{device}", 1), ("nobody", 1)], by=by, re
 print(bulk_decisions.go_on(asked, by=by, seconds=1).pk)
 """
 
+RULE = """
+from devices import rules
+from portal.actor import Actor
+print(rules.make(
+    name="Batch 12, hall 3", verdict="accept", attribute="serial", pattern="SHO*", ca="ab" * 32, most=250,
+    range_of="serial", first="SHOWN-" + "0" * 90 + "1", last="SHOWN-" + "9" * 91, is_enabled=False, by=Actor.command("x"),
+).pk)
+"""
+
+WEBHOOK = """
+from datetime import timedelta
+from django.utils import timezone
+from portal import webhooks
+from portal.actor import Actor
+from portal.models import Delivery, Webhook
+from portal.topics import Topic
+url, now = "https://hooks.example/" + "services/" * 40, timezone.now()
+wrong = "It answered 503; a success is 200 to 299."
+webhook, _ = webhooks.create("Ticket system of the plant " + "W" * 37, url, list(Topic), by=Actor.command("x"))
+Webhook.objects.filter(pk=webhook.pk).update(
+    waiting=1, failing_since=now, next_at=now + timedelta(hours=6), missed=3, missed_since=now
+)
+for state, error in (("delivered", ""), ("failed", wrong), ("waiting", wrong)):
+    made = Delivery.objects.create(
+        webhook=webhook, message="msg_" + "0a" * 16, topic="device.pending", body='{"type":"' + "x" * 900 + '"}',
+        state=state, attempts=3, last_at=now, last_status=503 if error else 200, last_error=error, took_ms=120,
+    )
+print(webhook.pk, made.pk)
+"""
+
 
 @pytest.fixture(scope="session")
 def names(site: Site) -> dict[str, str]:
@@ -50,7 +90,10 @@ def names(site: Site) -> dict[str, str]:
     (device,) = site.knock({"serial": "SHOWN", "mac": "00:1b:44:11:3a:b7"})
     site.another_key(device)
     person = site.run("from portal.models import User; print(User.objects.get(username='vera').pk)").strip()
-    return {"device": device, "person": person, "bulk": site.run(BULK.format(device=device)).strip()}
+    rule, bulk = site.run(RULE).strip(), site.run(BULK.format(device=device)).strip()
+    webhook, delivery = site.run(WEBHOOK).split()
+    hooks = {"webhook": webhook, "delivery": delivery}
+    return {"device": device, "person": person, "bulk": bulk, "rule": rule, **hooks}
 
 
 def faults(page: Page) -> list[Any]:

@@ -16,8 +16,20 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from devices import admission, bulk, counts, denial, identity, introduction, keychange, keys, submission
-from devices.models import Device, KeyChange, KeyChangeRequest, RetiredKey, Status
+from devices import (
+    admission,
+    bulk,
+    counts,
+    denial,
+    enrolment,
+    identity,
+    introduction,
+    keychange,
+    keys,
+    rules,
+    submission,
+)
+from devices.models import Device, EnrolmentRule, KeyChange, KeyChangeRequest, RetiredKey, Status
 from portal import audit
 from portal.actor import Actor
 from portal.models import AuditEvent, AuditHead, Outbox
@@ -63,7 +75,8 @@ def snapshot() -> list[Any]:
     )
     changes = KeyChangeRequest.objects.order_by("pk").values_list("pk", "device_id", "state", "new_fingerprint")
     retired = RetiredKey.objects.order_by("pk").values_list("device_id", "fingerprint")
-    return [list(devices), list(changes), list(retired)]
+    enrolling = EnrolmentRule.objects.order_by("pk").values_list("name", "verdict", "is_enabled", "revision", "used")
+    return [list(devices), list(changes), list(retired), list(enrolling)]
 
 
 class Fleet(RuleBasedStateMachine):
@@ -83,6 +96,7 @@ class Fleet(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self.story.__exit__(None, None, None)
         signing.forget_ring()
+        enrolment.forget()
 
     def now_and_then_fail(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         if not sql.startswith(STATEMENTS_OF_TRANSACTIONS) and self.chance.random() < self.failing:
@@ -137,14 +151,29 @@ class Fleet(RuleBasedStateMachine):
     def introduce(self, n: int, k: int, spelling: int) -> None:
         claimed = SPELLINGS[n][spelling]
         denied = Device.objects.denied().claiming(claimed.digest).exists()
+        new = not Device.objects.claiming(claimed.digest).exists()
+        fitting = [one for one in EnrolmentRule.objects.filter(name=str(n), is_enabled=True) if not one.used]
         outcome = self.attempt(lambda: introduction.introduce(claimed, KEYS[k], address="192.0.2.1"))
         if isinstance(outcome, introduction.Outcome):
             assert not (denied and outcome.is_admitted)
+            if new:
+                brought = {"accept": "accepted", "reject": "rejected"}[fitting[0].verdict] if fitting else "pending"
+                assert outcome.device.status == brought
             if outcome.is_admitted:
                 assert (outcome.device.status, outcome.device.fingerprint) == ("accepted", KEYS[k].fingerprint)
                 token = device_tokens.issue(outcome.device)
                 assert device_tokens.holder(token) == outcome.device
                 self.dead[token] = False
+
+    @rule(n=which, verdict=st.sampled_from(["accept", "reject"]), word=st.sampled_from(["disable", "enable", "delete"]))
+    def make_a_rule_or_change_it(self, n: int, verdict: str, word: str) -> None:
+        present = EnrolmentRule.objects.filter(name=str(n)).first()
+        if present:
+            outcome = self.attempt(lambda: getattr(rules, word)(present, by=self.by))
+        else:
+            facts: dict[str, Any] = {"attribute": "serial", "pattern": str(n + 1), "most": 1}
+            outcome = self.attempt(lambda: rules.make(name=str(n), verdict=verdict, by=self.by, **facts))
+        assert not isinstance(outcome, Refusal)
 
     @rule(n=which, k=key)
     def come_be_accepted_and_come_again(self, n: int, k: int) -> None:
@@ -230,6 +259,10 @@ class Fleet(RuleBasedStateMachine):
         assert by_tab["denied"] == Device.objects.denied().count()
         for status in Status.values:
             assert by_tab[status] == Device.objects.present().filter(status=status).count()
+
+    @invariant()
+    def no_rule_has_decided_on_more_devices_than_it_may(self) -> None:
+        assert all(one.used <= 1 for one in EnrolmentRule.objects.all())
 
     @invariant()
     def the_chain_holds(self) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import time_machine
 
-from devices import counts, denial, keychange, keys
+from devices import app_states, configs, counts, denial, keychange, keys, update_events
 from devices.models import (
+    AppState,
     CheckIn,
     Device,
+    DeviceConfig,
     Introduction,
     Inventory,
     KeyChange,
@@ -18,6 +20,7 @@ from devices.models import (
     RetiredKey,
     Status,
     SystemInfo,
+    UpdateEvent,
 )
 from portal import audit
 from portal.actor import Actor
@@ -38,6 +41,18 @@ TABLE: dict[tuple[str, bool], type[Refusal] | None] = {
     ("purge", True): None,
 }
 RECORDED = {"deny": "device.denied", "restore": "device.restored", "purge": "device.purged"}
+
+
+DESTROYED = (DeviceConfig, UpdateEvent, AppState, Inventory, SystemInfo)
+
+
+def store_all(device: Device) -> None:
+    for model in (Inventory, SystemInfo, CheckIn):
+        model.objects.create(device=device)
+    configs.put(device, {"motd": {"Value": "x"}}, by=Actor.command("test"))
+    update_events.report(device, [{"id": "e-1", "event": {"correlationId": "u-1"}}])
+    app_states.report(device, {"deviceTime": "2026-11-25T12:00:00Z", "apps": {}})
+    assert all(model.objects.exists() for model in DESTROYED)
 
 
 def denied(denied_before: bool) -> dict[str, Any]:
@@ -99,12 +114,11 @@ def test_denying_destroys_what_the_device_stored_and_keeps_its_record(
     make_device: Callable[..., Device], mender_device: Callable[..., MenderDevice], root: Actor
 ) -> None:
     device = make_device(status="accepted", key=mender_device().pem)
-    for model in (Inventory, SystemInfo, CheckIn):
-        model.objects.create(device=device)
+    store_all(device)
     keychange.propose(device, keys.read(mender_device().pem), by=root)
     denial.deny(device, by=root)
-    kept = {model: model.objects.exists() for model in (Inventory, SystemInfo, CheckIn, Introduction)}
-    assert kept == {Inventory: False, SystemInfo: False, CheckIn: True, Introduction: True}
+    kept = {model for model in (*DESTROYED, CheckIn, Introduction) if model.objects.exists()}
+    assert kept == {CheckIn, Introduction}
     assert KeyChangeRequest.objects.get().state == KeyChange.SUPERSEDED
 
 
@@ -112,12 +126,11 @@ def test_purging_leaves_nothing_but_the_history(
     make_device: Callable[..., Device], mender_device: Callable[..., MenderDevice], root: Actor
 ) -> None:
     device = make_device(status="accepted", key=mender_device().pem)
-    for model in (Inventory, SystemInfo, CheckIn):
-        model.objects.create(device=device)
+    store_all(device)
     keychange.propose(device, keys.read(mender_device().pem), by=root)
     keychange.refuse(KeyChangeRequest.objects.get(), by=root)
     denial.purge(device, by=root)
-    models = (Device, Inventory, SystemInfo, CheckIn, Introduction, KeyChangeRequest, RetiredKey)
+    models = (Device, *DESTROYED, CheckIn, Introduction, KeyChangeRequest, RetiredKey)
     assert not [model for model in models if model.objects.exists()]
     row = AuditEvent.objects.get(verb="device.purged")
     assert (row.before["status"], row.after) == ("accepted", None)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from devices import counts, denial, identity, introduction, keychange, keys
+from devices import arrival, counts, denial, identity, introduction, keychange, keys
 from devices.models import Device, Introduction, KeyChangeRequest
 from portal import audit
 from portal.actor import Actor
@@ -173,13 +173,13 @@ def test_a_key_that_was_refused_or_replaced_opens_no_request(
 def test_too_many_waiting_turn_a_new_one_away_and_store_nothing(
     make_device: Callable[..., Device], new_key: Callable[[], keys.Key], monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    monkeypatch.setattr(introduction, "MOST_WAITING", 2)
+    monkeypatch.setattr(arrival, "MOST_WAITING", 2)
     key = new_key()
     make_device("waits", members={"n": "1"}, key=key.pem)
     make_device("accepted", members={"n": "2"}, status="accepted")
     make_device("denied", members={"n": "3"}, denied_at=NOON)
     ask(new_key(), identity.read('{"n":"4"}'))
-    with pytest.raises(introduction.TooManyWaiting) as refused:
+    with pytest.raises(arrival.TooManyWaiting) as refused:
         ask(new_key())
     assert (refused.value.status, refused.value.retry_after) == (429, 300)
     assert Device.objects.count() == 4

@@ -35,6 +35,7 @@ OF_ONE = [
     "/portal/devices/press-2/",
     "/api/v1/devices/press-2",
     "/api/v1/devices/press-2/history",
+    *(f"/api/v1/devices/press-2/{stored}" for stored in ("config", "check-in", "system-info", "inventory")),
     "/api/management/v1/admission/devices/press-2",
     "/devices/press-2",
 ]

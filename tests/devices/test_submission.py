@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from devices import admission, denial, identity, introduction, keychange, keys, submission
+from devices import admission, denial, expecting, identity, introduction, keychange, keys, submission
 from devices.models import Device, Introduction, KeyChangeRequest
 from portal import audit
 from portal.actor import Actor
@@ -129,7 +129,7 @@ class TestPreauthorize:
             device = make_device(CLAIM.digest, members={}, status=status)
         else:
             device = make_device("press-1", members=dict(CLAIM.members), status=status)
-        with pytest.raises(submission.AlreadyKnown, match=f"^{device.pk} is {status} already"):
+        with pytest.raises(expecting.AlreadyKnown, match=f"^{device.pk} is {status} already"):
             submission.preauthorize(CLAIM, pem, by=root)
         Device.objects.update(denied_at=NOON, denied_by="ada")
         with pytest.raises(admission.Denied):
@@ -168,7 +168,7 @@ class TestPreauthorize:
     ) -> None:
         device = make_device("press-1", members=dict(CLAIM.members), status=status)
         for known in ("press-1", CLAIM.digest):
-            with pytest.raises(submission.AlreadyKnown, match=f"^press-1 is {status} already"):
+            with pytest.raises(expecting.AlreadyKnown, match=f"^press-1 is {status} already"):
                 submission.preauthorize_id(known, pem, by=root)
         denial.deny(device, by=root)
         with pytest.raises(admission.Denied, match=r"^press-1 is on the denied list;"):

@@ -39,10 +39,12 @@ def ask(root: Actor) -> Ask:
 @pytest.mark.parametrize(
     ("kind", "names", "found"),
     [
-        ("listeners", (), ["http", "tls"]),
+        ("listeners", (), ["http", "tls", "devices"]),
         ("clusters", (), ["portal"]),
         ("routes", ("doors",), ["doors"]),
+        ("routes", ("device_door",), ["device_door"]),
         ("secrets", ("door",), ["door"]),
+        ("secrets", ("device_cas",), ["device_cas"]),
         ("secrets", ("other",), []),
         ("extension_configs", ("access_token",), ["access_token"]),
         ("extension_configs", ("revocations",), ["revocations"]),

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,20 +13,23 @@ from jwt.algorithms import RSAAlgorithm
 
 from gateway import trial
 from gateway.envoy import bootstrap, clusters, extension_configs, listeners, routes, validate
-from gateway.envoy.plan import PORTAL_FILES, Doors, Keys, Plan, Revoked
+from gateway.envoy.plan import PORTAL_FILES, Doors, Keys, Plan, Revoked, Trusted
 from portal.models import User
 
 PUBLIC = rsa.generate_private_key(65537, 2048).public_key()
 JWK = {**RSAAlgorithm.to_jwk(PUBLIC, as_dict=True), "kid": "k1", "use": "sig", "alg": "RS256"}
 KEYS = Keys(json.dumps({"keys": [JWK]}), "https://gate.example:8443")
-DOORS = Doors(("127.0.0.1", "::1"), 18000, "0.0.0.0", 18443)
-PLAN = Plan(DOORS, Path("/run/portal.sock"), ("api", "denied-devices", "portal", ".well-known"))
+TRUSTED = Trusted(listeners.DEVICE_CAS, trial.throw_away().chain)
+DOORS = Doors(("127.0.0.1", "::1"), 18000, "0.0.0.0", 18443, 18444)
+PORTAL, DEVICE = ("api", "denied-devices", "portal", ".well-known"), ("api", "config", "device")
+PLAN = Plan(DOORS, Path("/run/portal.sock"), PORTAL, DEVICE)
 
 
 def verdict(plan: Plan = PLAN, keys: Keys = KEYS, revoked: Revoked | None = None) -> str | None:
     return validate.reason_against(
         trial.binary(),
         trial.throw_away(),
+        TRUSTED,
         listeners=listeners.listeners(plan),
         clusters=clusters.clusters(plan),
         tables=routes.routes(plan),
@@ -52,13 +56,13 @@ class TestARealEnvoyTakes:
     @pytest.mark.parametrize(
         "doors",
         [
-            Doors(("127.0.0.1",), 18000, "127.0.0.1", 18443),
-            Doors(("127.0.0.1", "::1"), 18000, "::", 18443),
-            Doors(("127.0.0.1", "::1"), 18000, "2001:db8::1", 18443),
+            Doors(("127.0.0.1",), 18000, "127.0.0.1", 18443, 18444),
+            Doors(("127.0.0.1", "::1"), 18000, "::", 18443, 18444),
+            Doors(("127.0.0.1", "::1"), 18000, "2001:db8::1", 18443, 18444),
         ],
     )
     def test_any_doors(self, doors: Doors) -> None:
-        assert verdict(Plan(doors, PLAN.portal_socket, PLAN.portal_segments)) is None
+        assert verdict(replace(PLAN, doors=doors)) is None
 
     @pytest.mark.parametrize("json_logs", [True, False])
     def test_the_bootstrap(self, tmp_path: Path, json_logs: bool) -> None:
@@ -76,7 +80,7 @@ class TestARealEnvoyTakes:
 
 class TestARealEnvoyRefuses:
     def test_a_door_that_is_no_address_and_says_why_in_one_line(self) -> None:
-        reason = verdict(Plan(Doors(("nowhere",), 1, "127.0.0.1", 2), PLAN.portal_socket, PLAN.portal_segments))
+        reason = verdict(replace(PLAN, doors=Doors(("nowhere",), 1, "127.0.0.1", 2, 3)))
         assert reason
         assert "nowhere" in reason
         assert "\n" not in reason
@@ -111,7 +115,7 @@ class TestPaths:
 
 
 def test_refusals_come_before_the_portal_and_nothing_comes_after_the_404() -> None:
-    (table,) = routes.routes(PLAN)
+    table, _ = routes.routes(PLAN)
     names = [route["name"] for route in table["virtual_hosts"][0]["routes"]]
     assert names == [
         "method_refused", "correlation_id_refused", "path_refused", "path_refused", "path_refused", "path_refused",
@@ -126,7 +130,7 @@ def test_a_file_that_grows_with_the_fleet_is_cut_off_by_silence_first(
     answer = log_in(administrator).get(path)
     assert answer.streaming
     answer.close()
-    (table,) = routes.routes(PLAN)
+    table, _ = routes.routes(PLAN)
     action = next(route["route"] for route in table["virtual_hosts"][0]["routes"] if route["match"] == {"path": path})
     assert (action["timeout"], action["idle_timeout"]) == ("900s", "60s")
 

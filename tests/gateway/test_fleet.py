@@ -4,7 +4,8 @@ import base64
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
@@ -17,22 +18,21 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core.management import CommandError, call_command
+from hypothesis import given
+from hypothesis import strategies as st
 
-from devices import identity
+from devices import app_states, check_in, denial, identity, system_info, update_events
 from devices import keys as device_keys
-from gateway.fleet import keys
-from gateway.fleet.conversation import (
-    AUTHENTICATION,
-    DEPLOYMENT,
-    INVENTORY,
-    Answer,
-    Conversation,
-    Outcome,
-    Until,
-    Verdict,
-)
-from gateway.fleet.devices import SimulatedDevice, device, fleet, kind_of
+from devices.models import AppState, Device, UpdateEvent
+from gateway import device_cas, device_certificates, device_identity
+from gateway.fleet import keys, reports
+from gateway.fleet.by_certificate import ByCertificate
+from gateway.fleet.by_identity import AUTHENTICATION, DEPLOYMENT, INVENTORY, ByIdentity
+from gateway.fleet.conversation import Answer, Outcome, Until, Verdict
+from gateway.fleet.devices import Mix, SimulatedDevice, device, fleet, kind_of, way_of
 from gateway.fleet.tally import Tally
+from gateway.models import IssuedCertificate
+from portal.actor import Actor
 
 PENDING = Answer(401, "application/json", b'{"error": "dev auth: unauthorized", "request_id": "1"}')
 ACCEPTED = Answer(200, "application/jwt", b"head.body.signature")
@@ -78,10 +78,30 @@ class TestDevices:
         assert first.private_numbers() == again.private_numbers()  # type: ignore[union-attr]
         assert first.key_size == 3072  # type: ignore[union-attr]
 
+    def test_of_both_half_come_by_certificate_and_the_others_have_every_kind_of_key(self) -> None:
+        ways = [way_of(number, "both") for number in range(400)]
+        assert [ways[:count].count("certificate") for count in (2, 6, 50, 400)] == [1, 3, 25, 200]
+        by_identity = [number for number in range(400) if ways[number] == "identity"]
+        assert {kind_of(number, "mixed") for number in by_identity} == {"ed25519", "ec", "rsa"}
 
-class TestConversation:
+    @pytest.mark.parametrize("mix", ["mixed", "ed25519", "rsa"])
+    def test_by_certificate_the_key_is_on_p_256_and_another_than_by_identity(self, mix: Mix) -> None:
+        certified = device(3, seed="test", mix=mix, by="certificate")
+        assert isinstance(certified.private, ec.EllipticCurvePrivateKey)
+        assert isinstance(certified.private.curve, ec.SECP256R1)
+        assert keys.public_pem(certified.private) != keys.public_pem(simulated("ec").private)
+        assert certified.members == simulated().members
+
+    @given(seeds=st.lists(st.text(max_size=80), min_size=2, max_size=2, unique=True))
+    def test_whatever_the_seed_the_name_fits_a_certificate_and_is_no_other_fleets(self, seeds: list[str]) -> None:
+        names = [device(999_999, seed=seed, mix="ec", by="certificate").name for seed in seeds]
+        assert all(device_identity.CN.fullmatch(name) for name in names)
+        assert len(set(names)) == 2
+
+
+class TestByIdentity:
     def test_a_device_that_is_let_in_reports_its_inventory_then_asks_for_updates(self) -> None:
-        talk = Conversation(simulated(), every=7)
+        talk = ByIdentity(simulated(), every=7)
         assert (talk.call().path, talk.call().chunked) == (AUTHENTICATION, False)
         assert talk.hear(ACCEPTED) == Verdict(Outcome.ACCEPTED, 0)
         assert (talk.call().path, talk.call().chunked) == (INVENTORY, True)
@@ -94,14 +114,14 @@ class TestConversation:
         ("until", "pending", "served"), [(Until.ASKED, None, None), (Until.SERVED, 7, None), (Until.STOPPED, 7, 7)]
     )
     def test_how_long_a_device_goes_on(self, until: Until, pending: float | None, served: float | None) -> None:
-        talk = Conversation(simulated(), until=until, every=7)
+        talk = ByIdentity(simulated(), until=until, every=7)
         assert talk.hear(PENDING) == Verdict(Outcome.PENDING, pending)
         talk.hear(ACCEPTED)
         talk.hear(Answer(200))
         assert talk.hear(Answer(204)) == Verdict(Outcome.SERVED, served)
 
     def test_a_device_whose_token_died_asks_again_and_repeats_the_call(self) -> None:
-        talk = Conversation(simulated())
+        talk = ByIdentity(simulated())
         talk.hear(ACCEPTED)
         assert talk.hear(Answer(401)) == Verdict(Outcome.REFUSED, 0)
         assert talk.call().path == AUTHENTICATION
@@ -109,7 +129,7 @@ class TestConversation:
         assert talk.call().path == INVENTORY
 
     def test_a_device_turned_away_for_a_while_waits_as_long_as_it_is_told(self) -> None:
-        assert Conversation(simulated()).hear(Answer(429, retry_after=300)) == Verdict(Outcome.REFUSED, 300)
+        assert ByIdentity(simulated()).hear(Answer(429, retry_after=300)) == Verdict(Outcome.REFUSED, 300)
 
     @pytest.mark.parametrize(
         ("answer", "kind"),
@@ -121,12 +141,160 @@ class TestConversation:
         ],
     )
     def test_an_answer_that_a_mender_client_cannot_use_is_an_error(self, answer: Answer, kind: str) -> None:
-        assert Conversation(simulated(), every=7).hear(answer) == Verdict(Outcome.ERROR, 7, kind)
+        assert ByIdentity(simulated(), every=7).hear(answer) == Verdict(Outcome.ERROR, 7, kind)
 
     def test_an_inventory_answered_204_is_an_error_to_the_client(self) -> None:
-        talk = Conversation(simulated())
+        talk = ByIdentity(simulated())
         talk.hear(ACCEPTED)
         assert talk.hear(Answer(204)).kind == "inventory answered 204"
+
+
+def certified(number: int = 3) -> SimulatedDevice:
+    return device(number, seed="test", by="certificate")
+
+
+def said(code: str, status: int = 403, retry_after: float | None = 71) -> Answer:
+    return Answer(status, "application/json", json.dumps({"error": "No.", "code": code}).encode(), retry_after)
+
+
+KNOWN = Answer(200, "application/json", b'{"uuid": "sim-test-0004", "last_seen": 0}')
+STORED = Answer(200)
+CONFIGURED = Answer(200, "application/json", b'{"a": {"Value": "1"}}', etag='"v1"')
+
+
+def served_once(talk: ByCertificate, config: Answer = CONFIGURED) -> list[tuple[str, str]]:
+    """Let the device in and answer all that it says; what it said."""
+    calls: list[tuple[str, str]] = []
+    again: float | None = 0
+    while again == 0:
+        call = talk.call()
+        calls.append((call.method, call.path))
+        answer = KNOWN if call.path == "/device" else config if call.path == "/config" else STORED
+        again = talk.hear(answer).again
+    return calls
+
+
+class TestByCertificate:
+    def test_a_device_that_is_served_reports_all_once_then_checks_in_and_looks_for_a_new_configuration(self) -> None:
+        talk = ByCertificate(certified(), until=Until.STOPPED, every=7)
+        assert not talk.is_let_in
+        assert talk.hear(KNOWN) == Verdict(Outcome.ACCEPTED, 0)
+        assert talk.is_let_in
+        for path in ("/system_info", "/system_info/network", "/system_info/config", "/apps-states", "/events"):
+            assert talk.call().path == path
+            assert not talk.call().chunked
+            assert talk.hear(STORED) == Verdict(Outcome.SERVED, 0)
+        talk.hear(STORED)
+        assert (talk.call().path, talk.call().headers.get("If-None-Match")) == ("/config", None)
+        assert talk.hear(CONFIGURED) == Verdict(Outcome.SERVED, 7)
+        for _ in range(2):
+            assert talk.call().path == "/device"
+            assert talk.hear(KNOWN) == Verdict(Outcome.SERVED, 0)
+            assert (talk.call().path, talk.call().headers["If-None-Match"]) == ("/config", '"v1"')
+            assert talk.hear(Answer(304)) == Verdict(Outcome.SERVED, 7)
+
+    def test_it_begins_with_the_question_who_it_is_and_says_at_every_call_what_it_runs(self) -> None:
+        talk = ByCertificate(certified())
+        introduction = talk.call()
+        assert (introduction.method, introduction.path, introduction.body) == ("GET", "/device", b"")
+        talk.hear(KNOWN)
+        for call in (introduction, talk.call()):
+            assert set(check_in.HEADERS) <= set(call.headers)
+
+    def test_a_configuration_that_is_gone_is_not_asked_for_by_its_version_any_more(self) -> None:
+        talk = ByCertificate(certified(), until=Until.STOPPED)
+        served_once(talk)
+        talk.hear(KNOWN)
+        assert talk.hear(Answer(204)).outcome == Outcome.SERVED
+        talk.hear(KNOWN)
+        assert (talk.call().path, talk.call().headers.get("If-None-Match")) == ("/config", None)
+
+    @pytest.mark.parametrize(
+        ("until", "pending", "served"), [(Until.ASKED, None, None), (Until.SERVED, 7, None), (Until.STOPPED, 7, 7)]
+    )
+    def test_how_long_a_device_goes_on(self, until: Until, pending: float | None, served: float | None) -> None:
+        talk = ByCertificate(certified(), until=until, every=7)
+        assert talk.hear(said("device_pending")) == Verdict(Outcome.PENDING, pending)
+        talk.hear(KNOWN)
+        for _ in range(6):
+            assert talk.hear(STORED) == Verdict(Outcome.SERVED, 0)
+        assert talk.hear(Answer(204)) == Verdict(Outcome.SERVED, served)
+
+    @pytest.mark.parametrize(
+        ("answer", "verdict"),
+        [
+            (said("device_pending"), Verdict(Outcome.PENDING, 7)),
+            (said("device_pending", retry_after=3), Verdict(Outcome.PENDING, 3)),
+            (said("device_pending", retry_after=None), Verdict(Outcome.PENDING, 7)),
+            (said("key_change_pending"), Verdict(Outcome.PENDING, 7)),
+            (said("device_denied", retry_after=3600), Verdict(Outcome.REFUSED, 7)),
+            (said("device_rejected", retry_after=3600), Verdict(Outcome.REFUSED, 7)),
+            (said("key_refused", retry_after=3600), Verdict(Outcome.REFUSED, 7)),
+            (said("too_many_waiting", 429, 300), Verdict(Outcome.REFUSED, 300)),
+            (said("no_certificate", retry_after=None), Verdict(Outcome.REFUSED, None)),
+            (said("certificate_not_accepted", retry_after=None), Verdict(Outcome.REFUSED, None)),
+        ],
+    )
+    def test_whoever_is_not_served_waits_as_told_but_no_longer_than_it_asks(
+        self, answer: Answer, verdict: Verdict
+    ) -> None:
+        assert ByCertificate(certified(), every=7).hear(answer) == verdict
+
+    def test_a_device_that_is_no_longer_served_begins_anew_and_reports_all_again(self) -> None:
+        talk = ByCertificate(certified(), until=Until.STOPPED)
+        first = served_once(talk)
+        talk.hear(KNOWN)
+        assert talk.hear(said("device_denied")).outcome == Outcome.REFUSED
+        assert not talk.is_let_in
+        assert served_once(talk, config=Answer(204)) == first
+        assert len(first) == 8
+
+    @pytest.mark.parametrize(
+        ("calls", "answer", "kind"),
+        [
+            (0, Answer(200, "application/json", b'{"uuid": "another"}'), "/device answered 200 unusable"),
+            (0, Answer(200, "text/html", b"<p>"), "/device answered 200 unusable"),
+            (0, Answer(200, "application/json", b"[]"), "/device answered 200 unusable"),
+            (0, Answer(503), "/device answered 503"),
+            (1, Answer(200, "application/json", b"{}"), "/system_info answered 200 unusable"),
+            (1, Answer(204), "/system_info answered 204"),
+            (7, Answer(304), "/config answered 304 unusable"),
+            (7, Answer(200, "application/json", b'{"a": {"Value": "1"}}'), "/config answered 200 unusable"),
+        ],
+    )
+    def test_an_answer_that_a_device_cannot_use_is_an_error(self, calls: int, answer: Answer, kind: str) -> None:
+        talk = ByCertificate(certified(), every=7)
+        for at in range(calls):
+            talk.hear(STORED if at else KNOWN)
+        assert talk.hear(answer) == Verdict(Outcome.ERROR, 7, kind)
+
+    def test_a_call_whose_answer_was_lost_is_made_again_as_it_was(self) -> None:
+        talk = ByCertificate(certified(), every=7)
+        for at in range(5):
+            talk.hear(STORED if at else KNOWN)
+        steps = talk.call()
+        assert steps.path == "/events"
+        assert talk.lose("no answer in time") == Verdict(Outcome.ERROR, 7, "no answer in time")
+        assert talk.call() == steps
+
+    @pytest.mark.django_db
+    def test_the_portal_keeps_all_that_is_reported(self, make_device: Callable[..., Device]) -> None:
+        for number in range(20):
+            simulated_device, now = certified(number), datetime.now(UTC)
+            known = make_device(simulated_device.name, status="accepted")
+            kept = check_in.read(reports.check_in(simulated_device))
+            assert set(kept) == {"target", "tag", "apps", "ostree_hash"}
+            system_info.put_hardware(known, json.dumps(reports.hardware(simulated_device)))
+            system_info.put_network(known, json.dumps(reports.network(simulated_device)))
+            system_info.put_config(known, reports.updater_config(simulated_device))
+            assert "pacman" in tomllib.loads(reports.updater_config(simulated_device))
+            app_states.report(known, reports.apps_states(simulated_device, now))
+            assert sorted(AppState.objects.get(device=known).apps) == sorted(kept["apps"].split(","))
+            for steps in reports.update(simulated_device, now):
+                update_events.report(known, steps)
+            events = UpdateEvent.objects.filter(device=known)
+            assert (events.count(), events.values("correlation_id").distinct().count()) == (4, 1)
+            assert max(event.device_time for event in events) <= now
 
 
 class TestTally:
@@ -259,9 +427,8 @@ class TestCommand:
         assert misuse.value.returncode == 2
 
 
-@pytest.fixture
-def tls_door(scripted_door: tuple[str, type[ScriptedDoor]], tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """The scripted door behind TLS, with a certificate of its own making for localhost."""
+def self_signed(folder: Path) -> Path:
+    """The file of a certificate for localhost; beside it one that holds the key too."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -270,18 +437,159 @@ def tls_door(scripted_door: tuple[str, type[ScriptedDoor]], tmp_path: Path) -> I
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .sign(private, SHA256())
     )
-    pem, both = tmp_path / "door.pem", tmp_path / "door-and-key.pem"
+    pem, both = folder / "door.pem", folder / "door-and-key.pem"
     pem.write_bytes(certificate.public_bytes(Encoding.PEM))
     key = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     both.write_bytes(pem.read_bytes() + key)
+    return pem
+
+
+@pytest.fixture
+def tls_door(scripted_door: tuple[str, type[ScriptedDoor]], tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The scripted door behind TLS, with a certificate of its own making for localhost."""
+    pem = self_signed(tmp_path)
     server = ThreadingHTTPServer(("127.0.0.1", 0), scripted_door[1])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
+    context.load_cert_chain(pem.with_name("door-and-key.pem"))
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"https://localhost:{server.server_port}", pem
     server.shutdown()
     server.server_close()
+
+
+class ScriptedDeviceDoor(BaseHTTPRequestHandler):
+    """A device door that serves every device but the first, and notes who said what over which connection."""
+
+    protocol_version = "HTTP/1.1"
+    heard: list[tuple[str, int, str, str]]
+    open: set[int]
+    most_open: list[int]
+
+    def setup(self) -> None:
+        super().setup()
+        self.open.add(id(self))
+        self.most_open.append(len(self.open))
+
+    def finish(self) -> None:
+        self.open.discard(id(self))
+        super().finish()
+
+    def do_GET(self) -> None:
+        tls: ssl.SSLSocket = self.connection
+        shown: Any = tls.getpeercert() or {}
+        name = dict(part[0] for part in shown.get("subject", ())).get("commonName", "")
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.heard.append((name, id(self), self.path, self.headers.get("x-ats-target", "")))
+        if not name:
+            return self.answer(403, b'{"code": "no_certificate"}')
+        if name.endswith("-0001"):
+            return self.answer(403, b'{"code": "device_pending", "retry_after": 71}')
+        if self.path == "/config":
+            return self.answer(204)
+        return self.answer(200, json.dumps({"uuid": name}).encode() if self.path == "/device" else b"")
+
+    do_PUT = do_POST = do_GET
+
+    def answer(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def device_door(root: Actor, tmp_path: Path) -> Iterator[tuple[str, type[ScriptedDeviceDoor], Path]]:
+    """The door at its own port, for the certificates of the device CA of this installation, with one of its own."""
+    device_cas.ensure_first(by=root)
+    bundle, own = tmp_path / "bundle.pem", self_signed(tmp_path)
+    bundle.write_text(device_cas.signing_ca().certificate)
+    handler = type("Handler", (ScriptedDeviceDoor,), {"heard": [], "open": set(), "most_open": []})
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.with_name("door-and-key.pem"))
+    context.load_verify_locations(bundle)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"https://localhost:{server.server_port}", handler, own
+    server.shutdown()
+    server.server_close()
+
+
+def by_certificate(door: tuple[str, type[ScriptedDeviceDoor], Path], *options: str) -> dict[str, Any]:
+    return simulate("--by=certificate", "--once", f"--device-url={door[0]}", f"--certificate={door[2]}", *options)
+
+
+@pytest.mark.django_db
+class TestCommandByCertificate:
+    def test_each_device_shows_its_own_certificate_over_a_connection_of_its_own(
+        self, device_door: tuple[str, type[ScriptedDeviceDoor], Path]
+    ) -> None:
+        summary = by_certificate(device_door, "--devices=4")
+        assert (summary["asked"], summary["pending"], summary["accepted"], summary["served"]) == (4, 1, 3, 3 * 7)
+        assert (summary["refused"], summary["errors"], summary["requests"]) == (0, {}, 1 + 3 * 8)
+        heard = device_door[1].heard
+        names = {name for name, *_ in heard}
+        assert names == {f"sim-fleet-000{number}" for number in (1, 2, 3, 4)}
+        assert all(len({line for name, line, *_ in heard if name == each}) == 1 for each in names)
+        assert len({line for _, line, *_ in heard}) == 4
+        assert [path for name, _, path, _ in heard if name == "sim-fleet-0002"] == [
+            "/device", "/system_info", "/system_info/network", "/system_info/config", "/apps-states", "/events",
+            "/events", "/config",
+        ]  # fmt: skip
+        assert all("-lmp-" in target for *_, target in heard)
+
+    def test_no_more_connections_are_open_at_once_than_are_told(
+        self, device_door: tuple[str, type[ScriptedDeviceDoor], Path]
+    ) -> None:
+        summary = by_certificate(device_door, "--devices=9", "--connections=2")
+        assert (summary["pending"], summary["accepted"], summary["errors"]) == (1, 8, {})
+        assert max(device_door[1].most_open) <= 3  # The door may notice the end of one after the next has begun.
+
+    def test_both_come_at_their_own_doors(
+        self,
+        scripted_door: tuple[str, type[ScriptedDoor]],
+        device_door: tuple[str, type[ScriptedDeviceDoor], Path],
+    ) -> None:
+        summary = by_certificate(device_door, "--by=both", "--devices=6", f"--url={scripted_door[0]}")
+        assert (summary["asked"], summary["pending"], summary["accepted"]) == (6, 3 + 1, 2)
+        assert len(scripted_door[1].asked) == 3
+        assert {name for name, *_ in device_door[1].heard} == {f"sim-fleet-000{number}" for number in (1, 4, 5)}
+
+    def test_a_denied_device_gets_no_certificate_and_is_refused_without_one(
+        self,
+        device_door: tuple[str, type[ScriptedDeviceDoor], Path],
+        make_device: Callable[..., Device],
+        root: Actor,
+    ) -> None:
+        denial.deny(make_device("sim-fleet-0002", status="accepted"), by=root)
+        summary = by_certificate(device_door, "--devices=2")
+        assert (summary["pending"], summary["refused"], summary["errors"]) == (1, 1, {})
+        assert {name for name, *_ in device_door[1].heard} == {"sim-fleet-0001", ""}
+        assert not device_certificates.issued_to("sim-fleet-0002").exists()
+
+    def test_certificates_live_a_fortnight_and_say_who_had_them_signed(
+        self, device_door: tuple[str, type[ScriptedDeviceDoor], Path]
+    ) -> None:
+        by_certificate(device_door, "--devices=1")
+        issued = IssuedCertificate.objects.get()
+        assert (issued.device_id, issued.issued_by) == ("sim-fleet-0001", "command simulate_fleet")
+        assert timedelta(days=13) < issued.not_after - datetime.now(UTC) <= timedelta(days=14)
+
+    def test_without_a_ca_that_signs_nothing_begins(self) -> None:
+        with pytest.raises(CommandError, match="No device CA with its key here is valid now") as failed:
+            simulate("--by=certificate", "--devices=1", "--device-url=https://localhost:1", "--insecure")
+        assert failed.value.returncode == 1
+
+    def test_a_door_in_clear_text_is_misuse_since_it_takes_no_certificate(self) -> None:
+        with pytest.raises(CommandError, match="takes no certificate") as misuse:
+            simulate("--by=certificate", "--devices=1", "--device-url=http://127.0.0.1:1")
+        assert misuse.value.returncode == 2
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from devices import admission, counts, denial, identity, introduction, keychange, keys
+from devices import admission, arrival, counts, denial, identity, introduction, keychange, keys
 from devices.models import Device, Inventory, KeyChangeRequest, Status
 from portal.actor import Actor
 from portal.models import AuditEvent
@@ -246,7 +246,7 @@ class TestAuthRequests:
         root: Actor,
         settings: Any,
     ) -> None:
-        monkeypatch.setattr(introduction, "MOST_WAITING", 1)
+        monkeypatch.setattr(arrival, "MOST_WAITING", 1)
         ask(machine)
         stranger = mender_device(mac="other")
         answer = ask(stranger)
@@ -258,7 +258,7 @@ class TestAuthRequests:
         assert ask(stranger).status_code == 200
 
     def test_the_limit_is_50000(self) -> None:
-        assert introduction.MOST_WAITING == 50_000
+        assert arrival.MOST_WAITING == 50_000
 
     def test_only_posting_is_served_and_no_token_is_asked_for(self, db: None) -> None:
         for method in ("GET", "PUT", "DELETE", "PATCH"):

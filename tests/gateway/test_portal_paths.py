@@ -1,6 +1,7 @@
 """Which first path segments are the portal's own."""
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import include, path, re_path
 
@@ -15,10 +16,15 @@ def view(request: object) -> None: ...
 
 
 def test_they_are_read_from_the_urlconf() -> None:
-    segments = portal_paths.segments()
+    segments = portal_paths.segments(settings.ROOT_URLCONF)
     assert {"portal", "api", "devices", "denied-devices", "v1", "v3", "healthz", "readyz", "static"} <= set(segments)
     assert list(segments) == sorted(segments)
     assert not [segment for segment in segments if not segment or "/" in segment]
+
+
+def test_those_of_the_device_door_are_others() -> None:
+    segments = portal_paths.segments(settings.DEVICE_URLCONF)
+    assert segments == ("api", "apps-states", "config", "device", "events", "system_info")
 
 
 def test_of_every_kind_of_pattern() -> None:

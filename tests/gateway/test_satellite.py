@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from devices import denial
+from devices import check_in, denial, system_info
 from devices.models import CheckIn, Device, Inventory, SystemInfo
 from portal.actor import Actor
 from portal.models import AuditEvent
@@ -75,6 +75,27 @@ class TestDevice:
             "hardware-info": '{"id":"x"}',
             "network-info": "{}",
         }
+
+    def test_what_a_device_uploads_is_shown_to_the_letter(
+        self, client: APIClient, make_device: Callable[..., Device]
+    ) -> None:
+        device = make_device(status="accepted", last_seen=NOON)
+        said = {"x-ats-target": "t-119", "x-ats-dockerapps": " agent,,historian ", "x-ats-tags": "", "host": "x"}
+        check_in.note(device, None, check_in.read(said), NOON)
+        hardware, network = '{ "id": "\\u00fc", "id": 2 }\n', '{"hostname":"press-1","more":[1]}'
+        system_info.put_hardware(device, hardware)
+        system_info.put_network(device, network)
+        system_info.put_config(device, "[tls]\r\n\tü")
+        shown = client.get("/devices/press-1").json()
+        assert (shown["target"], shown["tag"], shown["apps"], shown["ostree-hash"]) == (
+            "t-119", "", ["agent", "historian"], ""
+        )  # fmt: skip
+        assert (shown["hardware-info"], shown["network-info"]) == (hardware, network)
+        assert shown["aktualizr-toml"] == "[tls]\r\n\tü"
+        denial.deny(device, by=Actor.command("test"))
+        denial.restore(device, by=Actor.command("test"))
+        shown = client.get("/devices/press-1").json()
+        assert (shown["target"], shown["hardware-info"], shown["aktualizr-toml"]) == ("t-119", "", "")
 
     def test_a_device_that_said_nothing_has_empty_members_and_no_null(
         self, client: APIClient, make_device: Callable[..., Device]

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from devices.models import Device
-from portal.models import User
+from devices.models import Device, EnrolmentRule
+from gateway import device_cas
+from portal.actor import Actor
+from portal.models import Delivery, User, Webhook
 from portal.templatetags import frame
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -23,14 +25,25 @@ PAGES = [
     "/portal/devices/?tab=denied",
     "/portal/devices/?tab=all&q=press&asked=7d&seen=never&sort=silent",
     "/portal/devices/press-1/",
+    "/portal/devices/press-1/?report=1",
+    "/portal/enrolment-rules/",
+    "/portal/enrolment-rules/1/",
     "/portal/tokens/",
     "/portal/tokens/?owner=all&state=live",
+    "/portal/device-cas/",
+    "/portal/device-cas/gatehouse/",
     "/portal/people/",
     "/portal/people/?q=nobody",
     f"/portal/people/{OTHER}/",
     "/portal/audit/",
     "/portal/audit/?verify=1",
     "/portal/account/",
+]
+FOR_ADMINISTRATORS = [
+    "/portal/webhooks/",
+    f"/portal/webhooks/{OTHER}/",
+    f"/portal/webhooks/{OTHER}/?state=failed",
+    f"/portal/webhooks/{OTHER}/deliveries/1/",
 ]
 OWN_POSTS = [
     "/portal/logout/",
@@ -40,19 +53,34 @@ OWN_POSTS = [
 POSTS = [
     *OWN_POSTS,
     "/portal/devices/list/decide/",
+    "/portal/devices/list/preauthorize/one/",
+    "/portal/devices/list/preauthorize/judge/",
+    "/portal/devices/list/preauthorize/carry-out/",
     f"/portal/devices/decisions/{OTHER}/go-on/",
     "/portal/devices/press-1/accept/",
     "/portal/devices/press-1/reject/",
     "/portal/devices/press-1/deny/",
     "/portal/devices/press-1/restore/",
     "/portal/devices/press-1/purge/",
+    "/portal/devices/press-1/config/file/",
+    "/portal/devices/press-1/config/file/remove/",
     "/portal/devices/press-1/key-changes/1/accept/",
     "/portal/devices/press-1/key-changes/1/refuse/",
+    "/portal/enrolment-rules/create/",
+    "/portal/enrolment-rules/preview/",
+    "/portal/enrolment-rules/1/change/",
+    "/portal/enrolment-rules/1/preview/",
+    "/portal/enrolment-rules/1/enable/",
+    "/portal/enrolment-rules/1/disable/",
+    "/portal/enrolment-rules/1/delete/",
     "/portal/tokens/create/",
     "/portal/tokens/abcdefghijkl/rotate/",
     "/portal/tokens/abcdefghijkl/disable/",
     "/portal/tokens/abcdefghijkl/enable/",
     "/portal/tokens/abcdefghijkl/revoke/",
+    "/portal/device-cas/new/make/",
+    "/portal/device-cas/new/add/",
+    "/portal/device-cas/gatehouse/withdraw/",
     "/portal/people/create/",
     f"/portal/people/{OTHER}/role/",
     f"/portal/people/{OTHER}/deactivate/",
@@ -60,6 +88,15 @@ POSTS = [
     f"/portal/people/{OTHER}/password/",
     f"/portal/people/{OTHER}/sessions/end/",
     f"/portal/people/{OTHER}/sessions/0123456789abcdef01234567/end/",
+    "/portal/webhooks/create/",
+    f"/portal/webhooks/{OTHER}/change/",
+    f"/portal/webhooks/{OTHER}/enable/",
+    f"/portal/webhooks/{OTHER}/disable/",
+    f"/portal/webhooks/{OTHER}/delete/",
+    f"/portal/webhooks/{OTHER}/rotate/",
+    f"/portal/webhooks/{OTHER}/test/",
+    f"/portal/webhooks/{OTHER}/replay/",
+    f"/portal/webhooks/{OTHER}/deliveries/1/replay/",
 ]
 INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)|hx-on|hx-vals=.js:", re.IGNORECASE)
 
@@ -67,6 +104,22 @@ INLINE = re.compile(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ss
 @pytest.fixture(autouse=True)
 def _somebody_else(db: None) -> None:
     User.objects.create(pk=OTHER, username="grace", role="operator")
+
+
+@pytest.fixture
+def _a_webhook(db: None) -> None:
+    webhook = Webhook.objects.create(pk=OTHER, name="chat", url="https://hooks.example/", topics=["device.pending"])
+    Delivery.objects.create(pk=1, webhook=webhook, message="msg_1", topic="device.pending", body="{}", state="failed")
+
+
+@pytest.fixture(autouse=True)
+def _a_rule(db: None) -> None:
+    EnrolmentRule.objects.create(pk=1, name="hall 3", verdict="accept", created_by="ada")
+
+
+@pytest.fixture(autouse=True)
+def _a_device_ca(db: None) -> None:
+    device_cas.ensure_first(by=Actor.command("test"))
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -78,7 +131,18 @@ def test_a_page_opens_only_to_who_is_logged_in(
     assert log_in(viewer).get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", FOR_ADMINISTRATORS)
+@pytest.mark.usefixtures("_a_webhook")
+def test_some_pages_open_to_administrators_alone(
+    log_in: Callable[..., Client], administrator: User, operator: User, path: str
+) -> None:
+    assert Client().get(path)["Location"].startswith("/portal/login/?next=/portal/")
+    assert log_in(operator).get(path).status_code == 403
+    assert log_in(administrator).get(path).status_code == 200
+
+
+@pytest.mark.parametrize("path", [*PAGES, *FOR_ADMINISTRATORS])
+@pytest.mark.usefixtures("_a_webhook")
 def test_a_page_is_neither_kept_nor_framed_nor_scripted_inline(
     log_in: Callable[..., Client], administrator: User, make_device: Callable[..., Device], path: str
 ) -> None:

@@ -28,7 +28,7 @@ class Served:
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
-        self.http_port, self.tls_port, device_port = free_ports(3)
+        self.http_port, self.tls_port, self.device_port = free_ports(3)
         self.http_url, self.tls_url = f"http://127.0.0.1:{self.http_port}", f"https://localhost:{self.tls_port}"
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("GATEHOUSE_", "DJANGO_"))}
         self.env = inherited | {
@@ -36,7 +36,7 @@ class Served:
             "GATEHOUSE_BIND": "127.0.0.1",
             "GATEHOUSE_HTTP_PORT": str(self.http_port),
             "GATEHOUSE_TLS_PORT": str(self.tls_port),
-            "GATEHOUSE_DEVICE_PORT": str(device_port),
+            "GATEHOUSE_DEVICE_PORT": str(self.device_port),
             "GATEHOUSE_ADMIN_PASSWORD": PASSWORD,
             **settings,
         }

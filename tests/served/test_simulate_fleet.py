@@ -1,47 +1,138 @@
-"""A simulated fleet at the door of a whole installation: it waits, is let in, and is served."""
+"""A simulated fleet at the doors of a whole installation: it waits, is let in and served; a denied device is not."""
 
 import json
-import urllib.request
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.bench.installation import Installation, installation
+from tests.served.installation import ROOT, Served, serving, wait_for
 
 DEVICES = 20
+SCOPES = ("devices:read", "devices:admit", "devices:update", "devices:delete")
 
 
 @pytest.fixture(scope="module")
-def portal() -> Iterator[Installation]:
-    with installation() as ready:
+def portal() -> Iterator[Served]:
+    with serving() as ready:
         yield ready
 
 
-def simulate(portal: Installation, *options: str, url: str = "") -> dict[str, Any]:
-    told = (f"--devices={DEVICES}", "--connections=8", f"--url={url or portal.url}", "--json", *options)
-    return json.loads(portal.manage("simulate_fleet", *told))
+@pytest.fixture(scope="module")
+def token(portal: Served) -> str:
+    scopes = [f"--scope={scope}" for scope in SCOPES]
+    return portal.manage("issue_token", "story", "--owner=admin", "--days=1", *scopes).strip()
 
 
-def ask(portal: Installation, token: str, method: str, path: str) -> Any:
-    headers = {"Authorization": f"Bearer {token}"}
-    request = urllib.request.Request(f"{portal.url}{path}", headers=headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+def simulate(portal: Served, *options: str) -> dict[str, Any]:
+    return json.loads(portal.manage("simulate_fleet", "--json", *options))
 
 
-def test_twenty_devices_come_pending_are_accepted_and_then_served(portal: Installation) -> None:
-    came = simulate(portal, "--once")
+class Rest:
+    """The native REST API, as a program with a token uses it."""
+
+    def __init__(self, portal: Served, token: str) -> None:
+        self.portal, self.token = portal, token
+
+    def __call__(self, method: str, path: str, body: Any = None, *, expect: int = 200) -> Any:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        status, _, content = self.portal.ask(method, path, json.dumps(body) if body is not None else None, headers)
+        assert status == expect, content
+        return json.loads(content) if content else None
+
+    def accept_all(self) -> list[str]:
+        waiting = [device["id"] for device in self("GET", "/api/v1/devices?status=pending&limit=100")["results"]]
+        for device_id in waiting:
+            assert self("POST", f"/api/v1/devices/{device_id}/accept")["status"] == "accepted"
+        return waiting
+
+
+@pytest.fixture
+def rest(portal: Served, token: str) -> Rest:
+    return Rest(portal, token)
+
+
+def test_twenty_devices_come_pending_are_accepted_and_then_served(portal: Served, rest: Rest) -> None:
+    fleet = (f"--devices={DEVICES}", "--connections=8")
+    came = simulate(portal, "--once", *fleet)
     assert (came["asked"], came["pending"], came["accepted"], came["errors"]) == (DEVICES, DEVICES, 0, {})
-
-    token = portal.manage(
-        "issue_token", "story", "--owner=admin", "--days=1", "--scope=devices:read", "--scope=devices:admit"
-    ).strip()
-    waiting = ask(portal, token, "GET", "/api/v1/devices?status=pending")["results"]
-    assert len(waiting) == DEVICES
-    for device in waiting:
-        assert ask(portal, token, "POST", f"/api/v1/devices/{device['id']}/accept")["status"] == "accepted"
-
-    again = simulate(portal, "--insecure", url=f"https://localhost:{portal.tls_port}")
+    assert len(rest.accept_all()) == DEVICES
+    again = simulate(portal, "--insecure", f"--url={portal.tls_url}", *fleet)
     assert (again["pending"], again["accepted"], again["served"]) == (0, DEVICES, 2 * DEVICES)
     assert (again["refused"], again["errors"]) == (0, {})
+
+
+def test_half_a_fleet_comes_by_certificate_reports_and_fetches_until_it_is_denied(portal: Served, rest: Rest) -> None:
+    fleet = ("--by=both", "--devices=6", "--seed=hall", "--once")
+    came = simulate(portal, *fleet)
+    assert (came["asked"], came["pending"], came["accepted"], came["errors"]) == (6, 6, 0, {})
+    accepted = rest.accept_all()
+    certified = ["sim-hall-0001", "sim-hall-0004", "sim-hall-0005"]
+    assert len(accepted) == 6
+    assert sorted(device_id for device_id in accepted if device_id.startswith("sim-")) == certified
+    files = {"app.toml": {"Value": "x = 1"}}
+    rest("PUT", f"/api/v1/devices/{certified[0]}/config", {"files": files})
+
+    # Two calls of each by identity after it was let in, seven of each by certificate; connections are exchanged.
+    again = simulate(portal, *fleet, "--connections=2")
+    assert (again["asked"], again["accepted"], again["served"]) == (6, 6, 3 * 2 + 3 * 7)
+    assert (again["pending"], again["refused"], again["errors"]) == (0, 0, {})
+    for device_id in certified:
+        device = rest("GET", f"/devices/{device_id}")
+        said = rest("GET", f"/api/v1/devices/{device_id}/check-in")
+        assert device["target"] == said["target"]
+        assert "-lmp-4" in device["target"]
+        assert device["apps"][0] == "shellhttpd"
+        assert len(device["ostree-hash"]) == 64
+        assert json.loads(device["hardware-info"])["serial"].startswith("GH")
+        assert json.loads(device["network-info"])["local_ipv4"].startswith("10.")
+        assert "[pacman]" in device["aktualizr-toml"]
+        events = rest("GET", f"/api/v1/devices/{device_id}/events")["results"]
+        assert [event["event_type"]["id"] for event in events][::-1] == [
+            "EcuDownloadStarted", "EcuDownloadCompleted", "EcuInstallationStarted", "EcuInstallationCompleted",
+        ]  # fmt: skip
+        assert len({event["correlation_id"] for event in events}) == 1
+        [report] = rest("GET", f"/api/v1/devices/{device_id}/apps-states")["results"]
+        assert sorted(report["apps"]) == sorted(device["apps"])
+
+    rest("DELETE", f"/devices/{certified[0]}", expect=204)
+    after = simulate(portal, *fleet)
+    assert (after["asked"], after["accepted"], after["refused"]) == (6, 5, 1)
+    assert (after["pending"], after["errors"]) == (0, {})
+
+
+def test_a_device_that_is_denied_while_it_is_served_is_refused_on_its_open_connection(
+    portal: Served, rest: Rest
+) -> None:
+    fleet = ("--by=certificate", "--devices=1", "--seed=open", "--json")
+    assert simulate(portal, *fleet, "--once")["pending"] == 1
+    [device_id] = rest.accept_all()
+    command = [sys.executable, "manage.py", "simulate_fleet", *fleet, "--every=0.2", "--for=8"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=portal.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as running:
+        reported = f"/api/v1/devices/{device_id}/apps-states"
+        wait_for(lambda: bool(rest("GET", reported)["results"]), 30)
+        rest("DELETE", f"/devices/{device_id}", expect=204)
+        said, _ = running.communicate(timeout=30)
+    summary = json.loads(said)
+    assert summary["refused"] >= 1
+    assert (summary["accepted"], summary["pending"], summary["errors"]) == (1, 0, {})
+
+
+def test_a_certificate_that_cannot_be_signed_is_one_sentence(portal: Served, own_data: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "simulate_fleet", "--by=certificate", "--devices=1"],
+        cwd=ROOT, env=portal.env | own_data, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Nothing can be signed without the database of the installation" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def own_data(tmp_path: Any) -> dict[str, str]:
+    """The settings of an installation that was never started."""
+    return {"GATEHOUSE_DATA_DIR": str(tmp_path / "d")}

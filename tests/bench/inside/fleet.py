@@ -34,8 +34,8 @@ _DEVICES = """
     FROM made ORDER BY n
 """
 _INTRODUCTIONS = """
-    INSERT INTO devices_introduction (device_id, text, members, key)
-    SELECT id, {text}, {members}, '-----BEGIN PUBLIC KEY-----' || fingerprint || '-----END PUBLIC KEY-----'
+    INSERT INTO devices_introduction (device_id, text, members, key, ca)
+    SELECT id, {text}, {members}, '-----BEGIN PUBLIC KEY-----' || fingerprint || '-----END PUBLIC KEY-----', ''
     FROM made ORDER BY n
 """
 _MAC = " || ':' || ".join(f"substr(id, {at}, 2)" for at in range(1, 11, 2))

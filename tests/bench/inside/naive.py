@@ -4,8 +4,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from devices.arrival import MOST_WAITING, TooManyWaiting
 from devices.identity import Identity
-from devices.introduction import MOST_WAITING, TooManyWaiting
 from devices.keys import Key
 from devices.models import Device, Introduction, Status
 from portal import audit, request_id

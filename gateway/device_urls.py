@@ -1,0 +1,24 @@
+"""Where everything is at the device door; `gateway.device_door` leads here. Every address is exact."""
+
+from django.urls import include, path, re_path
+
+from gateway.dialects import satellite_device
+from gateway.dialects.mender import nowhere
+from gateway.dialects.urls import device
+
+urlpatterns = [
+    re_path(r"^device\Z", satellite_device.Self.as_view()),
+    re_path(r"^device/certificate\Z", satellite_device.Certificate.as_view()),
+    re_path(r"^config\Z", satellite_device.Configuration.as_view()),
+    re_path(r"^events\Z", satellite_device.Events.as_view()),
+    re_path(r"^apps-states\Z", satellite_device.AppsStates.as_view()),
+    re_path(r"^system_info\Z", satellite_device.Hardware.as_view()),
+    re_path(r"^system_info/network\Z", satellite_device.Network.as_view()),
+    re_path(r"^system_info/config\Z", satellite_device.UpdaterConfig.as_view()),
+    path("api/devices/", include(device)),
+    re_path(r"^api/devices/", nowhere),
+]
+
+handler400 = "portal.errors.bad_request"
+handler404 = "portal.errors.not_found"
+handler500 = "portal.errors.server_error"

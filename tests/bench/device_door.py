@@ -1,0 +1,146 @@
+"""What the device door costs: a check-in against the smallest view behind the same door, handshakes, and a crowd."""
+
+import json
+import os
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.bench.figures import Figure, bench
+from tests.bench.installation import Installation, scratch
+from tests.bench.memory import name
+from tests.bench.mutual import Ask, Client, in_turn, kept_alive, paced
+from tests.pki import Authority, Holder
+
+SETTINGS = "tests.bench.inside.device_door_settings"
+ROUNDS, SECONDS, CONNECTIONS = 7, 3, 24
+HANDSHAKES, HANDSHAKE_SECONDS = 8, 10
+# 10,000 devices ask once a minute. Each of these asks once, after the minute within which `last_seen` is not written.
+PER_SECOND, CROWD_SECONDS, THREADS, NOTED_EVERY = 167, 15, 20, 60
+CROWD, OPEN, REST = PER_SECOND * CROWD_SECONDS, 200, 5
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+@bench
+def device_door() -> Iterator[Figure]:
+    with scratch() as folder:
+        portal = Installation(folder / "data")
+        portal.environment["DJANGO_SETTINGS_MODULE"] = SETTINGS
+        with portal:
+            authority = trusted(portal)
+            served = accepted(portal, client(portal, authority.issue("press-1")))
+            crowd = [client(portal, authority.issue(f"waits-{number}"), 403) for number in range(CROWD)]
+            paced([partial(one.ask_anew, "/device") for one in crowd], threads=THREADS, per_second=1000)
+            came_at = time.monotonic()
+            yield from check_ins(served)
+            yield from handshakes(served)
+            yield at_rest(portal, came_at + NOTED_EVERY + 1)
+            yield from waiting(portal, crowd)
+
+
+def check_ins(served: Client) -> Iterator[Figure]:
+    """Turn by turn, over connections that are kept alike."""
+    paths = ("/device", "/trivial")
+    for path in paths:
+        kept_alive(served, path, connections=CONNECTIONS, seconds=1)
+    rounds = [
+        {path: kept_alive(served, path, connections=CONNECTIONS, seconds=SECONDS) for path in paths}
+        for _ in range(ROUNDS)
+    ]
+    for path in paths:
+        rate = median(one[path].per_second for one in rounds)
+        yield Figure(f"device door, {CONNECTIONS} connections, GET {path} per second", round(rate))
+    ratio = median(one["/device"].per_second / one["/trivial"].per_second for one in rounds)
+    yield Figure("device door, a check-in to the smallest view", round(ratio, 2), at_least=0.6)
+    yield milliseconds("device door, p99 of a check-in", median(one["/device"].p99 for one in rounds))
+
+
+def handshakes(served: Client) -> Iterator[Figure]:
+    load = in_turn(partial(served.ask_anew, "/device"), threads=HANDSHAKES, seconds=HANDSHAKE_SECONDS)
+    yield Figure("device door, full handshakes with one check-in each, per second", round(load.per_second))
+    yield milliseconds("device door, p99 of a full handshake with its check-in", load.p99)
+
+
+def at_rest(portal: Installation, until: float) -> Figure:
+    """What nobody asks for takes of the processor; it is in the figures below too."""
+    time.sleep(1)
+    before, began = sum(processor(portal).values()), time.monotonic()
+    time.sleep(max(REST, until - began))
+    share = 100 * (sum(processor(portal).values()) - before) / (time.monotonic() - began)
+    return Figure("device door, the installation at rest", round(share, 1), "% of a core")
+
+
+def waiting(portal: Installation, crowd: Sequence[Client]) -> Iterator[Figure]:
+    """What 10,000 devices that wait take of the processor."""
+    anew = [partial(one.ask_anew, "/device") for one in crowd]
+    yield from taken(portal, "each over a new connection", anew, below=25)
+    lines = [(one, one.connect()) for one in crowd[:OPEN]]
+    again = [partial(one.ask, line, "/device") for one, line in lines] * (CROWD // OPEN)
+    yield from taken(portal, f"over {OPEN} connections kept open", again)
+    for _, line in lines:
+        line.close()
+
+
+def taken(portal: Installation, how: str, asks: Sequence[Ask], *, below: float | None = None) -> Iterator[Figure]:
+    told = f"device door, {PER_SECOND} asks a second of waiting devices, {how}"
+    before = processor(portal)
+    load = paced(asks, threads=THREADS, per_second=PER_SECOND)
+    # By what one ask takes, so that a machine that is too busy for so many still says what they would take.
+    scale = 100 * PER_SECOND / len(asks)
+    used = {part: (seconds - before.get(part, 0)) * scale for part, seconds in processor(portal).items()}
+    yield Figure(told, round(sum(used.values()), 1), "% of a core", below=below)
+    for part, share in used.items():
+        yield Figure(f"{told}, of it {part}", round(share, 1), "% of a core")
+    yield Figure(f"{told}, made per second", round(load.per_second))
+    yield milliseconds(f"{told}, p99", load.p99)
+
+
+def processor(portal: Installation) -> dict[str, float]:
+    """Seconds of the processors that each part of the installation has had."""
+    found = {"Envoy": 0.0, "worker": 0.0, "portal": 0.0}
+    for pid in portal.processes():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        program = name(pid)
+        part = "Envoy" if program.startswith("envoy") else "worker" if program.endswith("run_worker") else "portal"
+        found[part] += (int(fields[11]) + int(fields[12])) / TICK
+    return found
+
+
+def client(portal: Installation, holder: Holder, expected: int = 200) -> Client:
+    door = portal.data / "run" / "door.pem"
+    return Client.holding(holder, portal.data.parent, port=portal.device_port, trusted=door, expected=expected)
+
+
+def trusted(portal: Installation) -> Authority:
+    """A CA of the benchmark's own, whose certificates the door takes within two seconds."""
+    authority = Authority("bench CA")
+    rest(portal, "device-cas", {"name": "bench", "certificate": authority.pem})
+    time.sleep(2.5)
+    return authority
+
+
+def accepted(portal: Installation, served: Client) -> Client:
+    """The client after its first contact and its admission."""
+    Client(served.port, served.context, expected=403).ask_anew("/device")
+    rest(portal, "devices/press-1/accept", {})
+    served.ask_anew("/device")
+    return served
+
+
+def rest(portal: Installation, path: str, sent: Mapping[str, Any]) -> None:
+    scopes = ("--scope=devices:admit", "--scope=gateway:manage")
+    token = portal.manage("issue_token", f"bench {path}", "--owner=admin", *scopes, "--days=1").strip()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    asked = urllib.request.Request(f"{portal.url}/api/v1/{path}", json.dumps(sent).encode(), headers)
+    urllib.request.urlopen(asked, timeout=30).close()
+
+
+def milliseconds(told: str, seconds: float) -> Figure:
+    return Figure(told, round(seconds * 1000, 1), "ms")
