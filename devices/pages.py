@@ -47,6 +47,16 @@ def live(request: PageRequest) -> HttpResponse:
 
 
 @require_safe
+@requires(Scope.DEVICES_READ)
+def waiting(request: PageRequest) -> HttpResponse:
+    """How many devices wait, beside the way to them on every page; nothing while that is what the page shows."""
+    number = counts.in_tab(Status.PENDING)
+    if request.GET.get("known") == str(number):
+        return HttpResponse(status=204)
+    return fragment(request, "devices/_waiting.html", {"waiting": number}, otherwise="devices:list")
+
+
+@require_safe
 @requires(Scope.DEVICES_READ)  # type: ignore[arg-type]  # An answer that streams is no HttpResponse.
 def export_csv(request: PageRequest) -> StreamingHttpResponse:
     """All devices of the list as a file, in its order."""

@@ -17,6 +17,7 @@ app_name = "devices"
 urlpatterns = [
     path("", pages.index, name="list"),
     path("list/live/", pages.live, name="live"),
+    path("list/waiting/", pages.waiting, name="waiting"),
     path("list/devices.csv", pages.export_csv, name="csv"),
     path("list/decide/", bulk_pages.decide, name="decide"),
     path("list/preauthorize/", preauthorisation_pages.show, name="preauthorize"),

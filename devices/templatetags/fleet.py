@@ -8,6 +8,7 @@ from django import template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
+from devices import counts
 from devices.admission import decisions
 from devices.listing import Wanted
 from devices.models import Device, Status
@@ -33,6 +34,12 @@ CHOICES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
         },
     ),
 )
+
+
+@register.simple_tag
+def how_many_wait() -> int:
+    """How many devices wait for a decision."""
+    return counts.in_tab(Status.PENDING)
 
 
 @register.filter

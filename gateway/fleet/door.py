@@ -61,7 +61,7 @@ class Line:
         was_open = self._connection is not None and self._connection.sock is not None
         try:
             return self._say(call)
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError) as gone:
+        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ssl.SSLEOFError) as gone:
             self.close()
             if not was_open:
                 raise Lost("connection closed") from gone

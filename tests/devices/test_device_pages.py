@@ -304,7 +304,7 @@ def test_the_number_of_queries_does_not_grow_with_the_list(plain: Client, make_d
         denial.deny(make_device(f"oven-{number}"), by=BOB)
     many = [queries(path) for path in ("/portal/", "/portal/devices/?tab=all", "/portal/devices/?tab=denied")]
     assert many == few
-    assert max(many) <= 7
+    assert max(many) <= 9
 
 
 def test_a_viewer_sees_the_list_and_no_buttons(
@@ -334,3 +334,38 @@ def test_the_overview_says_what_waits_and_is_quiet_until_that_changes(
     assert htmx.get(f"/portal/?known={known}").status_code == 204
     make_device("press-2")
     assert "2 devices wait for a decision" in text_of(htmx.get(f"/portal/?known={known}"))
+
+
+class TestHowManyWait:
+    """The mark beside the way to the devices, on every page."""
+
+    WAITING = "/portal/devices/list/waiting/"
+
+    @pytest.mark.parametrize("path", ["/portal/", "/portal/tokens/", "/portal/help/", "/portal/account/"])
+    def test_stands_on_every_page(
+        self, log_in: Callable[..., Client], viewer: User, make_device: Callable[..., Device], path: str
+    ) -> None:
+        browser = log_in(viewer)
+        assert 'known=0"' in browser.get(path).content.decode()
+        for number in range(3):
+            make_device(f"press-{number}")
+        page = browser.get(path).content.decode()
+        assert '>3<span class="unseen"> waiting</span>' in page
+        assert f'hx-get="{self.WAITING}?known=3"' in page
+
+    def test_is_told_when_it_changes_and_only_then(
+        self, log_in: Callable[..., Client], viewer: User, make_device: Callable[..., Device]
+    ) -> None:
+        make_device("press-1")
+        browser = log_in(viewer)
+        asked = {"HX-Request": "true"}
+        assert browser.get(f"{self.WAITING}?known=1", headers=asked).status_code == 204
+        told = browser.get(f"{self.WAITING}?known=0", headers=asked)
+        assert told.status_code == 200
+        assert 'id="waiting"' in told.content.decode()
+        assert " hidden" not in told.content.decode()
+        admission.decide(Device.objects.get(), Status.REJECTED, by=BOB)
+        assert " hidden" in browser.get(f"{self.WAITING}?known=1", headers=asked).content.decode()
+
+    def test_a_browser_without_htmx_goes_to_the_list(self, log_in: Callable[..., Client], viewer: User) -> None:
+        assert log_in(viewer).get(f"{self.WAITING}?known=9")["Location"] == "/portal/devices/"

@@ -120,8 +120,11 @@ class Command(BaseCommand):
         self, devices: Iterable[SimulatedDevice], doors: dict[str, Door], until: Until, options: dict[str, Any]
     ) -> Iterator[Speaker]:
         """The devices at their doors. One that gets no certificate knocks without one, and hears what comes of it."""
-        every, without = options["every"], 0
-        for device in devices:
+        every, without, told = options["every"], 0, time.monotonic()
+        for number, device in enumerate(devices):
+            if time.monotonic() - told > PROGRESS_EVERY:
+                told = time.monotonic()
+                self.stderr.write(f"{number} of {options['devices']} are ready.")
             door = doors[device.by]
             if device.by == "identity":
                 yield Speaker(ByIdentity(device, until=until, every=every), door)
