@@ -10,7 +10,7 @@ from devices import admission, keys
 from devices.identity import Identity
 from devices.keys import Key
 from devices.models import ID, Device, Introduction, Status
-from portal import audit, rows
+from portal import audit, outbox, rows
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
 
@@ -49,7 +49,7 @@ def expect_id(device_id: str, key: str) -> Expected:
 
 def preauthorize_all(expected: Sequence[Expected], *, by: Actor) -> list[Device]:
     """Create these devices in the surrounding transaction, which has seen that nothing is in their way."""
-    devices, said, changes = [], [], []
+    devices, said, changes, told = [], [], [], []
     for one in expected:
         device = Device(
             id=one.id,
@@ -62,9 +62,12 @@ def preauthorize_all(expected: Sequence[Expected], *, by: Actor) -> list[Device]
         devices.append(device)
         after = {"status": device.status, "identity": text, "fingerprint": device.fingerprint}
         changes.append(audit.Change(("device", device.pk), after=after))
+        facts = {"device": device.pk, "fingerprint": device.fingerprint, "identity": dict(members)}
+        told.append({**facts, "by": str(by)})
     rows.insert(said)
     rows.insert(devices)
     audit.record_all(by, "device.preauthorized", changes)
+    outbox.put_all("device.preauthorized", told)
     return devices
 
 

@@ -14,7 +14,7 @@ from devices import counts, device_lists, expecting, identity, preauthorisation,
 from devices.models import Device, Introduction
 from portal import audit
 from portal.actor import Actor
-from portal.models import AuditEvent, KeptAnswer
+from portal.models import AuditEvent, KeptAnswer, Outbox
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from tests.conftest import MenderDevice
@@ -113,6 +113,10 @@ class TestCarryingOut:
         event = AuditEvent.objects.get(subject_id=device.pk)
         assert (event.verb, event.actor) == ("device.preauthorized", "test")
         assert event.after == {"status": "preauthorized", "identity": said.text, "fingerprint": device.fingerprint}
+        told = Outbox.objects.filter(topic="device.preauthorized").order_by("pk")
+        facts = {"device": device.pk, "fingerprint": device.fingerprint, "identity": {"sn": "1"}}
+        assert [message.body["device"] for message in told] == [digest("1"), digest("3")]
+        assert told[0].body == {**facts, "by": "command test"}
 
     def test_it_leaves_what_one_by_one_would_have_left(self, db: None, listed: Callable[..., str], root: Actor) -> None:
         (line,) = device_lists.read(listed("1"))
