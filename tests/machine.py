@@ -1,11 +1,11 @@
-"""What the tests need of the machine beside Python packages: Chromium and curl, installed through apt where we may."""
+"""What the tests need of the machine beside Python packages: Chromium, curl and openssl, through apt where we may."""
 
 import os
 import shutil
 import subprocess
 import sys
 
-NEEDED = {"chromium": ("chromium", "fonts-dejavu-core"), "curl": ("curl",)}
+NEEDED = {"chromium": ("chromium", "fonts-dejavu-core"), "curl": ("curl",), "openssl": ("openssl",)}
 
 
 def main() -> int:
