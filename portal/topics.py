@@ -13,6 +13,7 @@ class Topic(models.TextChoices):
     DEVICE_DENIED = "device.denied", "A device was denied"
     DEVICE_RESTORED = "device.restored", "A denied device was restored"
     DEVICE_PURGED = "device.purged", "The record of a device was removed"
+    DEVICE_CONFIG_CHANGED = "device.config_changed", "The configuration of a device was changed"
     KEY_CHANGE_OPENED = "key_change.opened", "A known device came with another key"
     RULE_MADE = "enrolment_rule.made", "An enrolment rule was made"
     RULE_CHANGED = "enrolment_rule.changed", "An enrolment rule was changed"

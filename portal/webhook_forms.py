@@ -9,7 +9,14 @@ from django.http import QueryDict
 from portal.models import Webhook
 from portal.topics import Topic
 
-ABOUT = {"device": "devices", "key_change": "keys", "token": "tokens", "person": "people", "webhook": "webhooks"}
+ABOUT = {
+    "device": "devices",
+    "key_change": "keys",
+    "enrolment_rule": "enrolment rules",
+    "token": "tokens",
+    "person": "people",
+    "webhook": "webhooks",
+}
 DAYS = (("1", "of the last day"), ("7", "of the last 7 days"), ("30", "of the last 30 days"))
 
 
