@@ -7,11 +7,13 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from gateway import device_cas, device_certificates
-from gateway.models import DeviceCA, IssuedCertificate
+from gateway import device_cas, device_certificates, discovery, nodes
+from gateway.envoy import listeners
+from gateway.models import DeviceCA, GatewayNode, IssuedCertificate
 
 SOON = timedelta(days=90)
 SHOWN = 50
+SUBSCRIPTION = discovery.subscription("secrets", [listeners.DEVICE_CAS])
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ def one(ca: DeviceCA) -> ListedCA:
     now, signing = timezone.now(), device_cas.newest_signing()
     issued = device_certificates.issued_by(ca)
     return _listed(ca, issued.count(), issued.filter(not_after__gt=now).count(), signing, now)
+
+
+def refused_by() -> list[tuple[str, str]]:
+    """The nodes that do not take the CAs as they are now, and why; they trust those that they took before."""
+    told = ((node.name, nodes.standing_refusals(node)) for node in GatewayNode.objects.order_by("name"))
+    return [(name, refusals[SUBSCRIPTION]) for name, refusals in told if SUBSCRIPTION in refusals]
 
 
 def ending_soon(now: datetime) -> list[DeviceCA]:

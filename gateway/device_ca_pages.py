@@ -103,7 +103,7 @@ def _onward(request: PageRequest, to: str) -> HttpResponse:
 
 
 def _list() -> dict[str, Any]:
-    return {"cas": device_ca_listing.listed()}
+    return {"cas": device_ca_listing.listed(), "refused_by": device_ca_listing.refused_by()}
 
 
 def _facts(ca: DeviceCA) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def examine() -> Iterator[Finding]:
             yield Finding(about, check())
     yield Finding("clear-text door", _door("127.0.0.1", settings.HTTP_PORT, tls=False))
     yield Finding("TLS door", _door("127.0.0.1", settings.TLS_PORT, tls=True))
+    yield Finding("device door", _door("127.0.0.1", settings.DEVICE_PORT, tls=True, asked="/device", answered=403))
 
 
 def _secrets() -> str | None:
@@ -115,10 +116,12 @@ def _nodes() -> str | None:
     for node in GatewayNode.objects.order_by("name"):
         if nodes.is_away(node):
             return f"The node {node} has not asked for 30 s; start it, or look into its log."
+        for subscription, reason in nodes.standing_refusals(node).items():
+            return f"The node {node} does not take {subscription} and goes on with what it had: {reason}"
     return None
 
 
-def _door(host: str, port: int, *, tls: bool) -> str | None:
+def _door(host: str, port: int, *, tls: bool, asked: str = "/readyz", answered: int = 200) -> str | None:
     """Through the door; whether the certificate is trusted is for others to say."""
     context = ssl._create_unverified_context()  # noqa: S323
     connection = (
@@ -127,10 +130,10 @@ def _door(host: str, port: int, *, tls: bool) -> str | None:
         else http.client.HTTPConnection(host, port, timeout=5)
     )
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", asked)
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return f"Nothing answers on port {port}; start serve."
     finally:
         connection.close()
-    return None if status == 200 else f"/readyz answers {status} on port {port}; the log of serve says why."
+    return None if status == answered else f"{asked} answers {status} on port {port}; the log of serve says why."

@@ -125,6 +125,15 @@ def is_away(node: GatewayNode) -> bool:
     return node.last_seen is None or timezone.now() - node.last_seen > AWAY_AFTER
 
 
+def standing_refusals(node: GatewayNode) -> dict[str, str]:
+    """Why the node does not take what it is offered, by subscription; it goes on with what it took before."""
+    return {
+        subscription: refused["reason"]
+        for subscription, refused in node.refused.items()
+        if refused["at"] > node.accepted.get(subscription, {}).get("at", "")
+    }
+
+
 def _refuse(node: GatewayNode, poll: Poll, content: str, told: str, reason: str) -> None:
     with transaction.atomic():
         times = node.refused.get(poll.subscription, {}).get("times", 0) + 1

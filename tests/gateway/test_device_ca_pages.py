@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from devices.models import Device
-from gateway import device_cas, device_certificates
-from gateway.models import DeviceCA, IssuedCertificate
+from gateway import device_cas, device_certificates, nodes
+from gateway.models import DeviceCA, GatewayNode, IssuedCertificate
 from portal.actor import Actor
 from portal.models import AuditEvent, User
 from tests.gateway.authorities import ca_certificate, csr, new_key, private_pem
@@ -211,3 +211,21 @@ class TestElsewhere:
 def standings(client: Client) -> list[str]:
     section = client.get("/portal/devices/press-1/").content.decode().split('id="certificates"')[1]
     return re.findall(r'class="chip \w+">([^<]+)<', section.split("</section>")[0])
+
+
+def test_a_node_that_does_not_take_the_cas_is_named_with_its_reason(
+    log_in: Callable[..., Client], administrator: User, root: Actor
+) -> None:
+    nodes.local(by=root)
+    refused = {
+        "version": "v.0",
+        "content": "v",
+        "times": 1,
+        "reason": "Failed to load trusted CA <b>.",
+        "at": "2026-11-25",
+    }
+    GatewayNode.objects.update(refused={"secrets/device_cas": refused}, accepted={})
+    page = log_in(administrator).get("/portal/device-cas/").content.decode()
+    assert "Failed to load trusted CA &lt;b&gt;." in page
+    GatewayNode.objects.update(accepted={"secrets/device_cas": {"version": "w.0", "at": "2026-11-26"}})
+    assert "does not take" not in log_in(administrator).get("/portal/device-cas/").content.decode()

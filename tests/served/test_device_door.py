@@ -342,3 +342,27 @@ def test_devices_go_on_after_envoy_was_killed_under_load(portal: Served, rest: C
     assert cut
     assert set(heard) <= {"served", "portal_unavailable"}
     assert heard.count("served") > 100
+
+
+def test_a_bundle_that_envoy_refuses_leaves_the_last_good_one_in_place_and_is_told(portal: Served, files: Path) -> None:
+    """Only somebody who writes into the database can do this; our own rules refuse what is half-written."""
+    pem = Authority("cut CA").pem
+    put = (
+        "from gateway.models import *; from django.utils import timezone as t; from datetime import timedelta as d; "
+        f"DeviceCA.objects.create(name='cut', certificate={pem[: len(pem) // 2]!r}, fingerprint='0', subject='x', "
+        "not_before=t.now(), not_after=t.now() + d(days=1), created_by='x')"
+    )
+    portal.manage("shell", "-v", "0", "-c", put)
+
+    def complaint() -> str:
+        return next((line for line in portal.try_to_manage("doctor").stdout.splitlines() if "device_cas" in line), "")
+
+    try:
+        wait_for(lambda: "does not take secrets/device_cas" in complaint(), 30, lambda: portal.log[-2000:])
+        assert "BEGIN" not in complaint()
+        assert knock(portal, HALL.issue("after"), files) == "answered device_pending"
+    finally:
+        portal.manage(
+            "shell", "-v", "0", "-c", "from gateway.models import *; DeviceCA.objects.filter(name='cut').delete()"
+        )
+    wait_for(lambda: not complaint(), 20)
