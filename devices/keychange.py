@@ -119,6 +119,8 @@ def accept(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
 def refuse(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
     """Turn the new key down for good."""
     text.check("reason", reason, most=500)
+    # The device before its request here too; at the commit PostgreSQL asks for it once more, for the retired key.
+    Device.objects.select_for_update().filter(pk=request.device_id).first()
     _close(request, KeyChange.REFUSED, by)
     retire(request.device, request.new_fingerprint)
     refused = {"new_fingerprint": request.new_fingerprint}

@@ -8,7 +8,7 @@ from gateway.envoy.plan import XDS
 from gateway.envoy.sources import typed
 
 TOKEN = "node_token"  # noqa: S105  # The name of the secret.
-CONNECTIONS = 24_576
+CONNECTIONS = 16_384
 JSON_LOG = {"time": "%Y-%m-%dT%T.%eZ", "level": "%l", "logger": "envoy.%n", "message": "%j", "request_id": ""}
 
 

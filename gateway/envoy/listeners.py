@@ -12,7 +12,7 @@ from gateway.envoy.sources import typed
 DOOR = "door"
 DEVICE_CAS = "device_cas"
 CONNECTIONS = 4096
-DEVICE_CONNECTIONS = 16_384
+DEVICE_CONNECTIONS = 10_240
 # What a client says about itself or about the way it came; Envoy says it anew or nobody does.
 CLAIMED_PREFIXES = ("x-gatehouse-", "x-forwarded-", "x-envoy-")
 CLAIMED = ("forwarded", "via", "x-real-ip", "proxy")

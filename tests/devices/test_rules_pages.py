@@ -81,7 +81,7 @@ class TestList:
         for path in (LIST, page_of(rule)):
             page = client.get(path).content.decode()
             assert "<form" not in page.split("<main")[1]
-            assert f'<a href="{LIST}" aria-current="page">Enrolment rules</a>' in page
+            assert f'<a href="{LIST}" aria-current="page">Rules</a>' in page
         assert "press-1" in text_of(client.get(page_of(rule)))
         assert client.get(f"{LIST}new/").status_code == 403
 
