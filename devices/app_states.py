@@ -38,7 +38,7 @@ def report(device: Device, sent: Any) -> None:
 
 def _app(where: str, sent: object) -> dict[str, Any]:
     members = _object(where, sent)
-    services = members.get("services") or []
+    services = [] if members.get("services") is None else members["services"]
     if not isinstance(services, list):
         raise Invalid(where, "The 'services' of an app are a list.")
     return {

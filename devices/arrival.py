@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from devices import counts, enrolment
@@ -81,8 +81,18 @@ def follow(device: Device, candidate: Candidate, *, by: Actor) -> None:
 def note_seen(device: Device, now: datetime) -> None:
     """Remember when the device was last there, at most once a minute."""
     if not device.was_seen_lately(now):
-        late = Q(last_seen=None) | Q(last_seen__lt=now - SEEN_NOTED_EVERY) | Q(last_seen__gt=now)
-        Device.objects.filter(late, pk=device.pk).update(last_seen=now)
+        before, moment = map(connection.ops.adapt_datetimefield_value, (now - SEEN_NOTED_EVERY, now))
+        with connection.cursor() as cursor:
+            cursor.execute(_NOTE_SEEN, [moment, device.pk, before, moment])
+        device.last_seen = now
+
+
+# As text, for each waiting device writes it once a minute: the ORM took longer to write the statement than SQLite to
+# carry it out.
+_NOTE_SEEN = (
+    "UPDATE devices_device SET last_seen = %s "
+    "WHERE id = %s AND denied_at IS NULL AND (last_seen IS NULL OR last_seen < %s OR last_seen > %s)"
+)
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from devices import arrival
 from devices.models import CheckIn, Device
 from portal.refusal import Invalid
 
@@ -38,11 +39,12 @@ def note(device: Device, kept: Mapping[str, str] | None, said: Mapping[str, str]
     `kept` is what was said before, None if nothing ever was.
     """
     changed = any(value != (kept or {}).get(field, "") for field, value in said.items())
-    if not changed and device.was_seen_lately(now):
+    if not changed:
+        arrival.note_seen(device, now)
         return
     with transaction.atomic():
         # The device first and locked by the UPDATE, so that nothing is written behind a denial or a purge.
         present = Device.objects.present().filter(pk=device.pk).update(last_seen=now)
-        if present and changed:
+        if present:
             CheckIn.objects.update_or_create(device=device, defaults=said)
     device.last_seen = now

@@ -7,14 +7,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from devices import admission
 from devices.config_files import File, Files, read
 from devices.models import Device, DeviceConfig
-from portal import audit, outbox, sealing, text
+from portal import audit, outbox, rows, sealing, text
 from portal.actor import Actor
 from portal.refusal import Invalid, NotFound, Refusal
 
@@ -59,10 +60,14 @@ def find(device: Device) -> Config:
 
 def head(device: Device) -> tuple[str, datetime] | None:
     """Version and time of the last change alone, which is all that most polls ask for."""
-    found: tuple[str, datetime] | None = (
-        DeviceConfig.objects.filter(device=device).values_list("version", "changed_at").first()
-    )
-    return found
+    with connection.cursor() as cursor:
+        cursor.execute(_HEAD, [device.pk])
+        row: Any = cursor.fetchone()
+    return (row[0], rows.aware(row[1])) if row else None
+
+
+# As text, for every device asks for this again and again.
+_HEAD = "SELECT version, changed_at FROM devices_deviceconfig WHERE device_id = %s"
 
 
 def put(

@@ -6,7 +6,6 @@ The certificate says who it is; the pair of its id and its key is the device (co
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -16,6 +15,7 @@ from devices import arrival, keychange
 from devices.enrolment import Candidate
 from devices.keys import Key
 from devices.models import Device, Introduction, Status
+from portal import rows
 from portal.actor import Actor
 from portal.refusal import Refusal
 
@@ -121,7 +121,7 @@ def _look(device_id: str) -> tuple[Device, Said | None] | None:
     if row is None:
         return None
     columns = len(_COLUMNS)
-    device = Device.from_db(connection.alias, _COLUMNS, [_aware(value) for value in row[:columns]])
+    device = Device.from_db(connection.alias, _COLUMNS, [rows.aware(value) for value in row[:columns]])
     return device, None if row[columns] is None else dict(zip(_SAID, row[columns:], strict=True))
 
 
@@ -131,11 +131,6 @@ _LOOK = (
     f"SELECT {', '.join(f'd.{name}' for name in _COLUMNS)}, {', '.join(f'c.{name}' for name in _SAID)} "  # noqa: S608
     "FROM devices_device d LEFT JOIN devices_checkin c ON c.device_id = d.id WHERE d.id = %s"
 )
-
-
-def _aware(value: Any) -> Any:
-    """SQLite gives a moment without its time zone, which is UTC."""
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
 def _members(device: Device) -> Mapping[str, Any]:

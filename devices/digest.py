@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Event
 
@@ -29,10 +30,10 @@ PAUSE = 2.0
 log = logging.getLogger("gatehouse.worker")
 
 
-@outbox.receiver
-def note(message: Outbox) -> None:
-    """A device began to wait: a mail is due, if there is somebody to write to."""
-    if message.topic != Topic.DEVICE_PENDING or not mail.is_set_up():
+@outbox.batch_receiver
+def note(messages: Sequence[Outbox]) -> None:
+    """If one of them says that a device began to wait, a mail is due, if there is somebody to write to."""
+    if not mail.is_set_up() or all(message.topic != Topic.DEVICE_PENDING for message in messages):
         return
     now = timezone.now()
     digest, _ = Digest.objects.get_or_create(name=NAME)

@@ -14,7 +14,7 @@ from devices.rules_serializers import ConditionsSerializer, NewRuleSerializer, P
 from portal import etags
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.openapi import answered, asked
-from portal.rest import Endpoint
+from portal.rest import Endpoint, NoMembers
 from portal.scopes import Scope
 
 
@@ -84,6 +84,7 @@ class EnrolmentRuleViewSet(
     @extend_schema(responses={204: None}, parameters=[etags.IF_MATCH])
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete a rule; what it has decided stays."""
+        NoMembers(data=request.data).is_valid(raise_exception=True)
         rule = self.get_object()
         rules.delete(rule, by=self.actor, seen=etags.seen(request, rule.revision))
         return Response(status=204)

@@ -1,14 +1,12 @@
 """The shapes of enrolment rules in JSON."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from devices import rules
 from devices.models import EnrolmentRule, Verdict
-from portal.parameters import Moment
-from portal.rest import StrictSerializer, Text, WholeNumber
+from portal.rest import Flag, StrictSerializer, Text, When, WholeNumber
 
 CONDITIONS = {
     "ca": "The SHA-256 of a device CA's certificate: the device comes with a certificate of this CA.",
@@ -18,25 +16,6 @@ CONDITIONS = {
     "first": "The first of a range, with a number in it such as SN0001.",
     "last": "The last of it: the same but for the number, as SN0999.",
 }
-
-
-class Flag(serializers.BooleanField):
-    """`true` or `false`; neither `"true"` nor `1` is one."""
-
-    def to_internal_value(self, data: Any) -> bool:
-        if type(data) is not bool:
-            self.fail("invalid", input=data)
-        return data
-
-
-class When(serializers.DateTimeField):
-    """A moment with its offset from UTC."""
-
-    def to_internal_value(self, value: Any) -> datetime:
-        if not isinstance(value, str):
-            self.fail("invalid", format="2026-11-25T12:00:00Z")
-        moment: datetime = Moment(name=self.field_name or "", description="").read(value)
-        return moment
 
 
 class RuleSerializer(serializers.ModelSerializer[EnrolmentRule]):

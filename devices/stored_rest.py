@@ -26,7 +26,7 @@ from portal import etags, parameters
 from portal.openapi import answered, asked
 from portal.paging import Paging
 from portal.parameters import Line
-from portal.rest import Endpoint, written
+from portal.rest import Endpoint, NoMembers, written
 from portal.scopes import Scope
 
 UPDATE = Line(name="correlation_id", description="Only the steps of this update.", lookup="correlation_id", most=128)
@@ -97,6 +97,7 @@ class StoredViewSet(Endpoint, viewsets.GenericViewSet[Device]):
     @config.mapping.delete
     def clear_config(self, request: Request, pk: str) -> Response:
         """Take the configuration away; the device finds nothing to fetch."""
+        NoMembers(data=request.data).is_valid(raise_exception=True)
         device = self.get_object()
         seen = _seen(request, device)
         if configs.head(device) is None:

@@ -55,7 +55,7 @@ def sign(device_id: str, csr: str, *, days: int = USUAL_DAYS, by: Actor) -> Sign
         raise Invalid("days", f"A certificate lives 1 to {MOST_DAYS} days.")
     request = _read(csr, device_id)
     with transaction.atomic():
-        return _sign(device_id, request, days, by)
+        return _sign(device_id, request, _locked(device_id), days, by)
 
 
 def renew(device: Device, csr: str, *, by: Actor) -> Signed:
@@ -66,10 +66,11 @@ def renew(device: Device, csr: str, *, by: Actor) -> Signed:
     """
     request = _read(csr, device.pk)
     with transaction.atomic():
+        ca = _locked(device.pk)
         if request.key.fingerprint != device.fingerprint:
             _change_key(device, request.key, by)
         _refuse_haste(device, by)
-        return _sign(device.pk, request, USUAL_DAYS, by)
+        return _sign(device.pk, request, ca, USUAL_DAYS, by)
 
 
 def issued_to(device_id: str) -> QuerySet[IssuedCertificate]:
@@ -109,14 +110,21 @@ def _refuse_haste(device: Device, by: Actor) -> None:
         raise TooMany(f"{device} got {RENEWALS_A_DAY} certificates within a day; use one of them.", wait)
 
 
-def _sign(device_id: str, request: CertificateRequest, days: int, by: Actor) -> Signed:
-    """Sign under locks on the device and the CA, so that neither is denied or withdrawn in this moment."""
+def _locked(device_id: str) -> DeviceCA:
+    """The CA that signs. The device and it are locked, so that neither is denied or withdrawn in this moment.
+
+    Both come before anything is recorded: whoever withdraws the CA holds it while they wait for the audit trail.
+    """
     device = Device.objects.select_for_update().filter(pk=device_id).first()
     if device is not None and device.is_denied:
         raise admission.Denied(device)
     ca = device_cas.signing_ca()
     if not DeviceCA.objects.select_for_update().filter(pk=ca.pk).exists():
         raise device_cas.NoSigningCA
+    return ca
+
+
+def _sign(device_id: str, request: CertificateRequest, ca: DeviceCA, days: int, by: Actor) -> Signed:
     certificate = _certificate(device_id, request, ca, days, timezone.now())
     issued = IssuedCertificate.objects.create(
         device_id=device_id,

@@ -4,7 +4,9 @@ Envoy has checked the signature and the dates at the handshake, and hands the ce
 judged again at every request, for what was true when the connection was made need not be true any more.
 """
 
+import hashlib
 import re
+import threading
 import time
 import warnings
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from portal.refusal import Refusal
 
 CN = re.compile(r"[A-Za-z0-9_:-]{1,64}")  # X.509 ends a common name at 64 characters.
 BUNDLE_HELD = 1.0
-CONNECTIONS_REMEMBERED = 4096
+REMEMBERED = 16_384
 
 # A name of another length than X.509 allows is refused below; a line in the log would let clients fill it.
 warnings.filterwarnings("ignore", message="Attribute's length must be", category=UserWarning)
@@ -73,13 +75,20 @@ def read(forwarded: str, now: datetime) -> tuple[Presented, str]:
     """Who presents the certificate that Envoy forwarded, and the fingerprint of the CA that signed it."""
     if not forwarded:
         raise NoCertificate
-    presented = _presented(forwarded)
+    digest = hashlib.sha256(forwarded.encode()).digest()
+    known = _remembered.get(digest)
+    presented = known[0] if known else _presented(forwarded)
     if now < presented.not_before:
         raise NotAccepted(f"The certificate is not valid before {presented.not_before:%Y-%m-%d %H:%M:%S} UTC.")
     if now > presented.not_after:
         raise NotAccepted(f"The certificate ended at {presented.not_after:%Y-%m-%d %H:%M:%S} UTC; get a new one.")
-    for issuer in _bundle():
-        if _signed(forwarded, issuer):
+    bundle = _bundle()
+    if known and known[1] in bundle:
+        return presented, known[1].fingerprint
+    certificate = _certificate(forwarded)
+    for issuer in bundle:
+        if _signed(certificate, issuer):
+            _remember(digest, presented, issuer)
             return presented, issuer.fingerprint
     raise NotAccepted("The CA that signed the certificate is not, or no longer, among the device CAs.")
 
@@ -93,9 +102,21 @@ def key_fingerprint(forwarded: str) -> str:
     return keys.digest(spki)
 
 
-@lru_cache(maxsize=CONNECTIONS_REMEMBERED)
+# Who presented a certificate and which CA signed it, by the digest of what Envoy forwarded, so that the certificate is
+# taken apart once and not at every request; the oldest are forgotten first.
+_remembered: dict[bytes, tuple[Presented, Issuer]] = {}
+_remembering = threading.Lock()
+
+
+def _remember(digest: bytes, presented: Presented, issuer: Issuer) -> None:
+    with _remembering:
+        if len(_remembered) >= REMEMBERED:
+            del _remembered[next(iter(_remembered))]
+        _remembered[digest] = (presented, issuer)
+
+
 def _presented(forwarded: str) -> Presented:
-    """Judge the contents; alike at every request of a connection."""
+    """Judge the contents of a certificate."""
     certificate = _certificate(forwarded)
     try:
         subject, extensions = certificate.subject, certificate.extensions
@@ -139,10 +160,9 @@ def _certificate(forwarded: str) -> x509.Certificate:
         raise NotAccepted("The certificate cannot be read; have a new one signed.") from broken
 
 
-@lru_cache(maxsize=CONNECTIONS_REMEMBERED)
-def _signed(forwarded: str, issuer: Issuer) -> bool:
+def _signed(certificate: x509.Certificate, issuer: Issuer) -> bool:
     try:
-        _certificate(forwarded).verify_directly_issued_by(_ca(issuer))
+        certificate.verify_directly_issued_by(_ca(issuer))
     except (InvalidSignature, *BROKEN):
         return False
     return True

@@ -6,15 +6,16 @@ threads: however many receivers are dead or slow, the others do not wait for the
 
 import logging
 import time
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from threading import Event, Thread
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import Error, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from portal import deliveries
+from portal import backlog, deliveries
 from portal.exchange import Stopped
 from portal.models import Webhook
 
@@ -22,6 +23,8 @@ LANES, FOR_FAILING = 16, 8
 PAUSE = 0.5
 # So long a claim lasts that nobody renews: three times the longest exchange.
 CLAIM = timedelta(seconds=30)
+# So long after it was renewed something is sent under it, so that this is over before the claim is.
+FRESH = 15.0
 # So long one webhook keeps its thread while others may wait for one.
 TURN = 20.0
 # No wait is longer; what lies further ahead comes of a clock that was set back.
@@ -32,25 +35,25 @@ log = logging.getLogger("gatehouse.worker")
 
 def run(stopping: Event) -> None:
     """Give every webhook that is due a thread, until the worker is to stop."""
-    lanes: dict[Thread, bool] = {}
+    lanes: dict[Thread, Webhook] = {}
     while not stopping.wait(PAUSE):
         try:
-            lanes = {lane: fails for lane, fails in lanes.items() if lane.is_alive()}
-            while len(lanes) < LANES and (webhook := claim(healthy=sum(lanes.values()) >= FOR_FAILING)):
+            lanes = {lane: held for lane, held in lanes.items() if lane.is_alive()}
+            while len(lanes) < LANES and (webhook := _claim_beside(lanes.values())):
                 lane = Thread(target=_in_lane, args=(webhook, stopping), name="webhook", daemon=True)
                 lane.start()
-                lanes[lane] = webhook.failing_since is not None
+                lanes[lane] = webhook
         finally:
             connection.close_if_unusable_or_obsolete()
     for lane in lanes:
         lane.join(2)
 
 
-def claim(*, healthy: bool = False) -> Webhook | None:
+def claim(*, healthy: bool = False, but: Collection[UUID] = ()) -> Webhook | None:
     """Take the webhook that is due for longest, or the `healthy` one; of several workers one gets it."""
     now = timezone.now()
     waiting = due(now).filter(failing_since=None) if healthy else due(now)
-    for webhook in waiting.order_by("next_at")[:LANES]:
+    for webhook in waiting.exclude(pk__in=but).order_by("next_at")[:LANES]:
         webhook.claim = uuid4()
         if due(now).filter(pk=webhook.pk).update(claim=webhook.claim, claimed_until=now + CLAIM):
             return webhook
@@ -68,10 +71,15 @@ def carry(webhook: Webhook, stopping: Event) -> None:
     """Send what waits for a webhook that was claimed, one after another, until one fails or its turn ends."""
     began = time.monotonic()
     try:
-        while time.monotonic() - began < TURN and not stopping.is_set() and _renew(webhook):
+        while time.monotonic() - began < TURN and not stopping.is_set():
+            renewed = time.monotonic()
+            if not _renew(webhook):
+                return
             delivery = deliveries.head(webhook)
             if delivery is None:
-                return deliveries.count_anew(webhook)
+                return backlog.count_anew(webhook)
+            if time.monotonic() - renewed > FRESH:
+                continue
             outcome = deliveries.send(webhook, delivery, is_stopping=stopping.is_set)
             if not deliveries.settle(delivery, outcome, claim=webhook.claim) or not outcome.is_success:
                 return
@@ -79,6 +87,12 @@ def carry(webhook: Webhook, stopping: Event) -> None:
         log.info("A delivery was broken off, as the worker stops; it is sent again.")
     finally:
         Webhook.objects.filter(pk=webhook.pk, claim=webhook.claim).update(claim=None, claimed_until=None)
+
+
+def _claim_beside(held: Collection[Webhook]) -> Webhook | None:
+    """Take another webhook than those; when a clock jumps their claims look as if they had ended."""
+    failing = sum(webhook.failing_since is not None for webhook in held)
+    return claim(healthy=failing >= FOR_FAILING, but=[webhook.pk for webhook in held])
 
 
 def _renew(webhook: Webhook) -> bool:

@@ -1,39 +1,39 @@
 """What webhooks are sent: one delivery per webhook that wants a message, in order, with patience, none lost unsaid."""
 
-import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import threading
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from portal import audit, exchange, outbox, rows, webhook_signature, webhooks
+from portal import audit, backlog, exchange, webhook_signature, webhooks
 from portal.actor import Actor
 from portal.exchange import Outcome
-from portal.models import Delivery, DeliveryState, Outbox, Webhook
+from portal.models import Delivery, DeliveryState, Webhook
 from portal.refusal import NotFound, Refusal
-from portal.topics import MISSED, TEST
+from portal.topics import TEST
 
 # Seconds before the next try; after the last of them, about three days after the first try, a delivery has failed.
 WAITS = (5, 30, 120, 600, 1800, 3600, 10_800, *[21_600] * 11)
 JITTER = 0.1
 # A webhook that has failed for so long when a delivery fails for good is switched off.
 PATIENCE = timedelta(days=2, hours=12)
-# So many may wait for one webhook; what comes then is counted, and told once half of them are gone.
-MOST = 10_000
-KEPT = {DeliveryState.DELIVERED: timedelta(days=7), DeliveryState.FAILED: timedelta(days=30)}
+
+# A test holds one of the few threads with which this process answers people, devices and Envoys: so one at a time.
+_trying_out = threading.Lock()
 
 
 class Unknown(NotFound):
     code = "delivery_not_found"
 
     def __init__(self) -> None:
-        super().__init__("This webhook has no such delivery; delivered ones are kept for 7 days, failed ones for 30.")
+        super().__init__(
+            "This webhook has no such delivery; the latest of the delivered are kept for 7 days, failed ones for 30."
+        )
 
 
 class NotEnabled(Refusal):
@@ -41,6 +41,14 @@ class NotEnabled(Refusal):
 
     def __init__(self, webhook: Webhook) -> None:
         super().__init__(f"{webhook} is disabled, so nothing is sent to it; enable it, then replay.")
+
+
+class AnotherTest(Refusal):
+    code = "webhook_test_running"
+
+    def __init__(self) -> None:
+        super().__init__("Another test is waiting for its answer; try again in ten seconds.")
+        self.retry_after = round(exchange.WHOLE)
 
 
 def find(webhook: Webhook, number: int) -> Delivery:
@@ -54,31 +62,6 @@ def log(webhook: Webhook, state: str = "") -> QuerySet[Delivery]:
     """The deliveries of a webhook, or those in one state."""
     found = Delivery.objects.filter(webhook=webhook)
     return found.filter(state=state) if state else found
-
-
-@outbox.batch_receiver
-def take(messages: Sequence[Outbox]) -> None:
-    """Write a delivery of each message for every enabled webhook that wants its topic."""
-    told = {message.topic for message in messages}
-    enabled = Webhook.objects.filter(is_enabled=True)
-    wanting = [webhook.pk for webhook in enabled if told.intersection(webhook.topics)]
-    if wanting:
-        made = [_made(message.topic, message.created_at, message.body) for message in messages]
-        for webhook in enabled.select_for_update().filter(pk__in=wanting).order_by("pk"):
-            _add(webhook, [each for each in made if each.topic in webhook.topics])
-
-
-def payload(topic: str, at: datetime, data: Any) -> str:
-    """The body exactly as it will be sent and signed."""
-    return json.dumps({"type": topic, "timestamp": _written(at), "data": data}, separators=(",", ":"))
-
-
-@transaction.atomic
-def count_anew(webhook: Webhook) -> None:
-    """Set right how many wait, should it ever be wrong."""
-    Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
-    waiting = Delivery.objects.filter(webhook=webhook, state=DeliveryState.WAITING).count()
-    Webhook.objects.filter(pk=webhook.pk).update(waiting=waiting)
 
 
 def head(webhook: Webhook) -> Delivery | None:
@@ -112,8 +95,9 @@ def settle(delivery: Delivery, outcome: Outcome, *, claim: UUID | None) -> bool:
         webhook.next_at = now + timedelta(seconds=wait * random.uniform(1, 1 + JITTER))  # noqa: S311  # No secret.
     else:
         state = DeliveryState.DELIVERED if outcome.is_success else DeliveryState.FAILED
-        Delivery.objects.filter(pk=delivery.pk).update(**facts, state=state)
-        webhook.waiting, webhook.next_at = max(0, webhook.waiting - 1), now
+        # One that was removed meanwhile is no longer counted.
+        ended = Delivery.objects.filter(pk=delivery.pk, state=DeliveryState.WAITING).update(**facts, state=state)
+        webhook.waiting, webhook.next_at = max(0, webhook.waiting - ended), now
     _note(webhook, outcome, now)
     webhook.save(update_fields=["waiting", "next_at", "failing_since", "delivered_at"])
     if outcome.is_gone:
@@ -124,22 +108,20 @@ def settle(delivery: Delivery, outcome: Outcome, *, claim: UUID | None) -> bool:
     return True
 
 
-def tell_missed() -> None:
-    """Tell receivers how many messages they have missed, once there is room again; they can then read anew."""
-    roomy = {"is_enabled": True, "missed__gt": 0, "waiting__lte": MOST // 2}
-    for webhook in Webhook.objects.filter(**roomy):
-        with transaction.atomic():
-            locked = Webhook.objects.select_for_update().filter(pk=webhook.pk, **roomy).first()
-            if locked is not None:
-                _tell_missed(locked)
-
-
 def try_out(webhook: Webhook, *, by: Actor) -> Delivery:
-    """Send a `webhook.test` at once, past what waits, once; how it went is told and stays in the log."""
+    """Send a `webhook.test` at once, past what waits, once; how it went is told and stays in the log.
+
+    One that comes while this process sends another is refused.
+    """
     now = timezone.now()
-    body = payload(TEST, now, {"webhook": webhook.name, "by": str(by)})
-    delivery = Delivery(webhook=webhook, message=_new_name(), topic=TEST, body=body, created_at=now, attempts=1)
-    outcome = send(webhook, delivery)
+    body = backlog.payload(TEST, now, {"webhook": webhook.name, "by": str(by)})
+    delivery = Delivery(webhook=webhook, message=backlog.new_name(), topic=TEST, body=body, created_at=now, attempts=1)
+    if not _trying_out.acquire(blocking=False):
+        raise AnotherTest
+    try:
+        outcome = send(webhook, delivery)
+    finally:
+        _trying_out.release()
     delivery.state = DeliveryState.DELIVERED if outcome.is_success else DeliveryState.FAILED
     for name, value in _facts(outcome, timezone.now()).items():
         setattr(delivery, name, value)
@@ -174,56 +156,9 @@ def replay_failed(webhook: Webhook, since: datetime, *, by: Actor) -> int:
     failed = Delivery.objects.filter(webhook=webhook, state=DeliveryState.FAILED, created_at__gte=since)
     count = _wait_again(webhook, failed.exclude(topic=TEST))
     if count:
-        after = {"name": webhook.name, "since": _written(since), "replayed": count}
+        after = {"name": webhook.name, "since": backlog.written(since), "replayed": count}
         audit.record(by, "webhook.replayed", ("webhook", str(webhook.pk)), after=after)
     return count
-
-
-def forget() -> None:
-    """Remove deliveries that were kept long enough; what waited as long for a disabled webhook counts as missed."""
-    now = timezone.now()
-    for state, kept in KEPT.items():
-        Delivery.objects.filter(state=state, created_at__lt=now - kept).delete()
-    stale = {"state": DeliveryState.WAITING, "created_at__lt": now - KEPT[DeliveryState.FAILED]}
-    for pk in Delivery.objects.filter(**stale, webhook__is_enabled=False).values_list("webhook", flat=True).distinct():
-        with transaction.atomic():
-            webhook = Webhook.objects.select_for_update().get(pk=pk)
-            ended, _ = Delivery.objects.filter(**stale, webhook=pk).delete()
-            webhook.waiting = max(0, webhook.waiting - ended)
-            webhook.missed, webhook.missed_since = webhook.missed + ended, webhook.missed_since or now
-            webhook.save(update_fields=["waiting", "missed", "missed_since"])
-
-
-def _tell_missed(webhook: Webhook) -> None:
-    now, since = timezone.now(), webhook.missed_since or webhook.created_at
-    facts = {"missed": webhook.missed, "since": _written(since), "until": _written(now)}
-    webhook.missed, webhook.missed_since = 0, None
-    _add(webhook, [_made(MISSED, now, facts)])
-    audit.record(Actor.worker(), MISSED, ("webhook", str(webhook.pk)), after={"name": webhook.name, **facts})
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A message as all its receivers get it."""
-
-    topic: str
-    name: str
-    body: str
-
-
-def _made(topic: str, at: datetime, data: Any) -> _Made:
-    return _Made(topic, _new_name(), payload(topic, at, data))
-
-
-def _add(webhook: Webhook, made: Sequence[_Made]) -> None:
-    """Let messages wait for their turn; where too many wait they are counted as missed. The row is locked."""
-    room = 0 if webhook.missed else max(0, MOST - webhook.waiting)
-    kept, missed = made[:room], len(made[room:])
-    rows.insert([Delivery(webhook_id=webhook.pk, message=each.name, topic=each.topic, body=each.body) for each in kept])
-    webhook.waiting += len(kept)
-    webhook.missed += missed
-    webhook.missed_since = (webhook.missed_since or timezone.now()) if webhook.missed else None
-    webhook.save(update_fields=["waiting", "missed", "missed_since"])
 
 
 def _enabled(webhook_id: UUID) -> Webhook:
@@ -237,7 +172,7 @@ def _enabled(webhook_id: UUID) -> Webhook:
 
 def _wait_again(webhook: Webhook, chosen: QuerySet[Delivery]) -> int:
     """Let what has ended wait again as if it were new, and try at once."""
-    room = max(0, MOST - webhook.waiting)
+    room = max(0, backlog.MOST - webhook.waiting)
     ended = chosen.exclude(state=DeliveryState.WAITING).order_by("pk").values_list("pk", flat=True)[:room]
     count = Delivery.objects.filter(pk__in=list(ended)).update(state=DeliveryState.WAITING, attempts=0)
     Webhook.objects.filter(pk=webhook.pk).update(waiting=F("waiting") + count, next_at=timezone.now())
@@ -258,11 +193,3 @@ def _facts(outcome: Outcome, now: datetime) -> dict[str, Any]:
         "last_error": outcome.error[:500],
         "took_ms": outcome.took_ms,
     }
-
-
-def _new_name() -> str:
-    return f"msg_{uuid4().hex}"
-
-
-def _written(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

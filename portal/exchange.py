@@ -66,7 +66,7 @@ def post(
     heard = _Heard()
     try:
         target = targets.read(url, allowed)
-        heard.addresses = targets.addresses(target, allowed, seconds=LOOK_UP)
+        heard.addresses = targets.addresses_of(target, allowed, seconds=LOOK_UP)
         asyncio.run(_bounded(target, heard, body, headers, began + WHOLE - time.monotonic(), is_stopping))
     except Refusal as refused:
         heard.error = str(refused)

@@ -80,6 +80,25 @@ class WholeNumber(serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class Flag(serializers.BooleanField):
+    """`true` or `false`; neither `"true"` nor `1` is one."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return data
+
+
+class When(serializers.DateTimeField):
+    """A moment with its offset from UTC."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        if not isinstance(value, str):
+            self.fail("invalid", format="2026-11-25T12:00:00Z")
+        moment: datetime = parameters.Moment(name=self.field_name or "", description="").read(value)
+        return moment
+
+
 class Text(serializers.CharField):
     """A JSON string, exactly as sent; a number or `true` is none."""
 

@@ -1,6 +1,7 @@
-"""New rows through the cursor: what every change writes while others wait, where the ORM would be most of the wait."""
+"""Rows through the cursor: what every change writes while others wait, where the ORM would be most of the wait."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -30,6 +31,11 @@ def insert(rows: Sequence[models.Model]) -> None:
             cursor.execute(_insertion_of_arrays(type(rows[0]), connection), list(map(list, zip(*values, strict=True))))
         else:
             cursor.executemany(_insertion(type(rows[0])), values)
+
+
+def aware(value: Any) -> Any:
+    """A value as the cursor gives it; SQLite gives a moment without its time zone, which is UTC."""
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
 
 
 @cache

@@ -63,10 +63,10 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.request_id.RequestIdMiddleware",
-    "gateway.device_door.DeviceDoorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.tally.TallyMiddleware",
+    "gateway.device_door.DeviceDoorMiddleware",
     "portal.browser.ContentSecurityMiddleware",
     "portal.browser.CookieMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

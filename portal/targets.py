@@ -6,43 +6,22 @@ each address that it has is judged, and the connection goes to one of these.
 
 import ipaddress
 import re
-import socket
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from portal import addresses
+from portal.addresses import Address, Network
 from portal.refusal import Refusal
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 PRIVATE, LOOPBACK, PUBLIC = WORDS = ("private", "loopback", "public")
+OPENED_BY = {PRIVATE: addresses.PRIVATE, LOOPBACK: addresses.LOOPBACK}
 LONGEST = 500
 
-
-def _networks(*texts: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(text) for text in texts)
-
-
-OPENED_BY = {
-    PRIVATE: _networks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"),
-    LOOPBACK: _networks("127.0.0.0/8", "::1/128"),
-}
-# This host, link-local and so the metadata services of clouds, many hosts at once.
-NEVER = _networks(
-    "0.0.0.0/8", "169.254.0.0/16", "100.100.100.200/32", "224.0.0.0/4", "255.255.255.255/32",
-    "::/128", "fe80::/10", "fd00:ec2::254/128", "ff00::/8",
-)  # fmt: skip
 NEVER_NAMES = frozenset({"metadata.google.internal"})
-# IPv4 in other clothes: the first two are judged as IPv4, the others reach nobody whom we could judge.
-IPV4_INSIDE = _networks("::ffff:0:0/96", "64:ff9b::/96")
-TUNNELS = _networks("::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
-
 PORTS = {"http": 80, "https": 443}
 PRIVATE_ENDINGS = (".local", ".lan", ".internal", ".home.arpa")
 _URL = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?([/?][!-~]*)?", re.ASCII | re.IGNORECASE)
@@ -62,12 +41,6 @@ class TargetNotAllowed(Refusal):
     def __init__(self, name: str, sentence: str) -> None:
         super().__init__(sentence)
         self.invalid = {name: [sentence]}
-
-
-class NotFoundByName(Refusal):
-    """A name has no address, at least not now."""
-
-    status, code = 409, "target_not_found"
 
 
 @dataclass(frozen=True)
@@ -127,12 +100,12 @@ class Allowed:
         return host in self.names or host.endswith(self.endings)
 
     def opens(self, address: Address) -> bool:
-        if any(_within(address, [network]) for network in self.networks):
+        if any(addresses.within(address, [network]) for network in self.networks):
             return True
         for word, networks in OPENED_BY.items():
-            if _within(address, networks):
+            if addresses.within(address, networks):
                 return word in self.words
-        return PUBLIC in self.words and _is_public(address)
+        return PUBLIC in self.words and addresses.is_public(address)
 
     def refuse(self, sentence: str) -> TargetNotAllowed:
         return TargetNotAllowed(self.field, sentence)
@@ -168,23 +141,23 @@ def judge(target: Target, allowed: Allowed) -> None:
         raise allowed.refuse(_closed(target.host, allowed))
 
 
-def addresses(target: Target, allowed: Allowed, *, seconds: float) -> list[str]:
+def addresses_of(target: Target, allowed: Allowed, *, seconds: float) -> list[str]:
     """The addresses to connect to. Every one that the name has is allowed, else none of them is given."""
     if target.address:
         _judge_address(target.address, target.port, target.host, allowed)
         return [str(target.address)]
     _refuse_never_name(target, allowed)
-    found = _looked_up(target, seconds)
+    found = addresses.of(target.host, target.port, seconds=seconds)
     for address in found:
         _judge_address(address, target.port, f"{target.host} is at {address}, which", allowed, target.host)
     return [str(address) for address in found]
 
 
 def _judge_address(address: Address, port: int, said: str, allowed: Allowed, name: str = "") -> None:
-    address = _plain(address)
-    if _within(address, NEVER) or (port in _own_ports() and _is_ours(address)):
+    address = addresses.plain(address)
+    if addresses.within(address, addresses.NEVER) or (port in _own_ports() and addresses.is_ours(address)):
         raise allowed.refuse(f"{said} is never {allowed.what}.")
-    named = bool(name) and allowed.names_it(name) and not _within(address, OPENED_BY[LOOPBACK])
+    named = bool(name) and allowed.names_it(name) and not addresses.within(address, OPENED_BY[LOOPBACK])
     if not named and not allowed.opens(address):
         raise allowed.refuse(_closed(said, allowed))
 
@@ -204,7 +177,7 @@ def _address(host: str, allowed: Allowed) -> Address | None:
     """The address that is written; None for a name. What only some would read as an address is refused."""
     try:
         if host.startswith("["):
-            return _plain(ipaddress.IPv6Address(host[1:-1]))
+            return addresses.plain(ipaddress.IPv6Address(host[1:-1]))
         if _PLAIN.fullmatch(host):
             return ipaddress.IPv4Address(host)
     except ValueError:
@@ -216,53 +189,9 @@ def _address(host: str, allowed: Allowed) -> Address | None:
     return None
 
 
-def _plain(address: Address) -> Address:
-    """IPv4 inside IPv6 as the IPv4 that it is."""
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if _within(address, IPV4_INSIDE) else address
-
-
-def _within(address: Address, networks: Iterable[Network]) -> bool:
-    return any(address.version == network.version and address in network for network in networks)
-
-
-def _is_public(address: Address) -> bool:
-    return address.is_global and not _within(address, TUNNELS)
-
-
 def _is_this_host(name: str) -> bool:
     return name == "localhost" or name.endswith(".localhost")
 
 
 def _own_ports() -> tuple[int, ...]:
     return settings.HTTP_PORT, settings.TLS_PORT, settings.DEVICE_PORT
-
-
-def _is_ours(address: Address) -> bool:
-    """Whether this machine has the address: only then can a socket be bound to it."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(address), 0))
-    except OSError:
-        return False
-    return True
-
-
-def _looked_up(target: Target, seconds: float) -> list[Address]:
-    """What the name stands for; a resolver that hangs is left to itself after so many seconds."""
-    found: list[Any] = []
-
-    def look_up() -> None:
-        try:
-            found.extend(socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError):
-            return
-
-    looking = threading.Thread(target=look_up, daemon=True, name="look up")
-    looking.start()
-    looking.join(seconds)
-    # A zone comes only with link-local addresses, which are judged without it.
-    texts = dict.fromkeys(str(each[4][0]).partition("%")[0] for each in list(found))
-    if not texts:
-        raise NotFoundByName(f"{target.host} has no address; the name is unknown, or its name server is silent.")
-    return [ipaddress.ip_address(text) for text in texts]

@@ -2,7 +2,7 @@
 
 from django.contrib.sessions.backends.db import SessionStore
 
-from portal import couriers, deliveries, idempotency, outbox, tally, throttle
+from portal import backlog, couriers, idempotency, outbox, tally, throttle
 from portal.schedule import beside, every
 
 every(0.5, "outbox")(outbox.hand_on)
@@ -10,6 +10,6 @@ every(300, "forget failed attempts")(throttle.forget)
 every(3600, "clear ended sessions")(SessionStore.clear_expired)
 every(3600, "forget kept answers")(idempotency.forget)
 every(3600, "forget old counts")(tally.forget)
-every(5, "tell webhooks what they missed")(deliveries.tell_missed)
-every(3600, "forget old deliveries")(deliveries.forget)
+every(5, "tell webhooks what they missed")(backlog.tell_missed)
+every(3600, "forget old deliveries")(backlog.forget)
 beside("webhooks")(couriers.run)

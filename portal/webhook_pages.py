@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
 
-from portal import deliveries, parameters, webhooks
+from portal import backlog, deliveries, parameters, webhooks
 from portal.access import requires
 from portal.keyset import Order, Place
 from portal.models import Delivery, DeliveryState, Webhook
@@ -188,7 +188,7 @@ def _facts(webhook: Webhook) -> dict[str, Any]:
         "form": WebhookForm(webhook=webhook),
         "failed": deliveries.log(webhook, DeliveryState.FAILED).exclude(topic="webhook.test").exists(),
         "days": DAYS,
-        "most": f"{deliveries.MOST:,}",
+        "most": f"{backlog.MOST:,}",
     }
 
 

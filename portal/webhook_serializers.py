@@ -5,8 +5,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from portal.models import Delivery, DeliveryState, Webhook
-from portal.parameters import EARLIEST, LATEST
-from portal.rest import StrictSerializer, Text
+from portal.rest import Flag, StrictSerializer, Text, When
 from portal.topics import Topic
 
 URL_HELP = "http or https, without user and fragment, at an address that is open to webhooks; at most 500 characters."
@@ -61,7 +60,7 @@ class WebhookChangeSerializer(StrictSerializer):
     name = Text(max_length=64, required=False)
     url = Text(max_length=500, required=False, help_text=URL_HELP)
     topics = serializers.ListField(child=serializers.ChoiceField(choices=Topic.choices), min_length=1, required=False)
-    enabled = serializers.BooleanField(source="is_enabled", required=False)
+    enabled = Flag(source="is_enabled", required=False)
     reason = Text(max_length=500, required=False, allow_blank=True)
 
 
@@ -87,12 +86,7 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 class ReplaySerializer(StrictSerializer):
     """Since when."""
 
-    since = serializers.DateTimeField(help_text="A moment with its offset, such as 2026-11-25T12:00:00Z.")
-
-    def validate_since(self, since: Any) -> Any:
-        if not EARLIEST <= since < LATEST:
-            raise serializers.ValidationError(f"It lies in the years {EARLIEST.year} to {LATEST.year - 1}.")
-        return since
+    since = When(help_text="A moment with its offset, such as 2026-11-25T12:00:00Z.")
 
 
 class ReplayedSerializer(serializers.Serializer[Any]):

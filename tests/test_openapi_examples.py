@@ -26,7 +26,7 @@ from devices.models import CheckIn, Device, KeyChangeRequest
 from gateway import device_cas
 from gateway import examples as ca_examples
 from gateway.models import DeviceCA, IssuedCertificate
-from portal import deliveries, webhook_examples, webhooks
+from portal import backlog, webhook_examples, webhooks
 from portal.actor import Actor
 from portal.models import Delivery, Outbox, User, Webhook
 from portal.scopes import Scope
@@ -216,7 +216,7 @@ def make_device_ca(operation: Operation) -> None:
 def make_webhook() -> None:
     """The webhook of the examples, with the delivery that failed."""
     webhook, _ = webhooks.create(**webhook_examples.NEW, by=Actor.command("x"))
-    deliveries.take([Outbox(topic="device.pending", body={"device": "press-1"})])
+    backlog.take([Outbox(topic="device.pending", body={"device": "press-1"})])
     Webhook.objects.update(id=webhook_examples.ID, waiting=0)
     facts = {name: webhook_examples.DELIVERY[name] for name in ("attempts", "last_error", "took_ms", "state")}
     Delivery.objects.filter(webhook=webhook).update(

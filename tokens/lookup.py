@@ -5,12 +5,13 @@ Every call over REST asks this, so it goes past the ORM, whose objects would cos
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
+from portal import rows
 from tokens.models import TokenState, state_at, texts
 
 SELECT = """
@@ -58,16 +59,12 @@ def find(identifier: str) -> Known | None:
         pepper,
         texts(json.loads(scopes)),
         texts(json.loads(addresses)),
-        _aware(expires),
-        _aware(revoked) if revoked else None,
-        _aware(disabled) if disabled else None,
-        _aware(used) if used else None,
+        rows.aware(expires),
+        rows.aware(revoked),
+        rows.aware(disabled),
+        rows.aware(used),
         # SQLite keeps 32 hex digits and, like every moment in UTC, no time zone; PostgreSQL gives the thing itself.
         owner if isinstance(owner, UUID) else UUID(owner),
         role,
         bool(active),
     )
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from django.http import JsonResponse
 from django.utils import timezone
 from django.utils.http import http_date
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from devices import app_states, check_in, configs, contact, records, system_info, update_events
-from devices.contact import Contact
+from devices.contact import Contact, NotServed
 from devices.keys import Key
 from devices.models import Device
 from gateway import device_certificates, device_identity
@@ -31,7 +32,7 @@ from gateway.dialects.satellite_device_shapes import (
     NetworkSerializer,
     SelfSerializer,
 )
-from portal import etags, strict_json
+from portal import errors, etags, strict_json
 from portal.actor import Actor
 from portal.bodies import body_of
 from portal.refusal import Invalid
@@ -81,6 +82,10 @@ class DeviceEndpoint(Endpoint):
         self.key: Key = met.key
         self.said = {**(met.said or {}), **said}
 
+    def handle_exception(self, exc: Exception) -> Any:
+        """Tell a device that it waits without the renderers of the REST framework: a fleet of them asks every minute."""
+        return errors.answer(self.request, exc) if isinstance(exc, NotServed) else super().handle_exception(exc)
+
     def store(self, keep: Callable[..., None], sent: Any) -> Response:
         """Let a rule keep what was sent; a device that has lost its admission in this moment is told so."""
         try:
@@ -108,10 +113,10 @@ class Self(DeviceEndpoint):
     """The device itself."""
 
     @extend_schema(operation_id="device", responses=SelfSerializer)
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> JsonResponse:
         """What is known of the device that asks."""
         seen = self.device.last_seen
-        return Response(
+        return JsonResponse(
             {
                 "uuid": self.device.pk,
                 "docker_apps": self.said.get("apps", ""),
@@ -236,5 +241,6 @@ def _is_held(request: Request, version: str, changed_at: datetime) -> bool:
         since = datetime.strptime(found[1], "%a, %d %b %Y %H:%M:%S").replace(tzinfo=UTC) if found else None
     except ValueError:
         return False
-    # A time of whole seconds says nothing about what happened within its own.
-    return since is not None and changed_at.replace(microsecond=0) < since
+    # A time of whole seconds says nothing about what happened within its own, nor one ahead of a clock that was set
+    # back about what happened since.
+    return since is not None and changed_at.replace(microsecond=0) < since <= timezone.now()

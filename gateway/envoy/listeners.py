@@ -55,10 +55,12 @@ class Door:
     codec: str
     table: str = routes.NAME
     connections: int = CONNECTIONS
+    idle_seconds: int = 60
     is_for_devices: bool = False
 
 
-DEVICES = Door("door_devices", "AUTO", routes.DEVICES, DEVICE_CONNECTIONS, is_for_devices=True)
+# A device that waits is told to come again within 90 s: its connection is still there, and costs no new handshake.
+DEVICES = Door("door_devices", "AUTO", routes.DEVICES, DEVICE_CONNECTIONS, idle_seconds=120, is_for_devices=True)
 
 
 def _chain(door: Door) -> dict[str, Any]:
@@ -125,7 +127,7 @@ def _connection_manager(door: Door) -> dict[str, Any]:
         merge_slashes=True,
         path_with_escaped_slashes_action="REJECT_REQUEST",
         common_http_protocol_options={
-            "idle_timeout": "60s",
+            "idle_timeout": f"{door.idle_seconds}s",
             "max_headers_count": 100,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from devices import digest
 from devices.models import Device, Status
@@ -70,6 +72,16 @@ def test_a_burst_makes_one_mail_five_minutes_after_the_first(clock: Any, sink: S
     assert taken.recipients == ["ada@plant.example", "otto@plant.example"]
     assert taken.sender == "gate@plant.example"
     assert taken.mail["Subject"] == "[Gatehouse] 3 devices wait for a decision"
+
+
+def test_a_great_burst_costs_no_more_statements_than_one_device(clock: Any, sink: Sink, db: None) -> None:
+    counted = []
+    for number in (1, 150):
+        outbox.put_all("device.pending", [{"device": f"press-{n}"} for n in range(number)])
+        with CaptureQueriesContext(connection) as said:
+            outbox.hand_on()
+        counted.append(sum("portal_digest" in each["sql"] for each in said))
+    assert counted[1] <= counted[0]
 
 
 def test_it_names_the_latest_twenty_with_identity_and_fingerprint_and_the_page(

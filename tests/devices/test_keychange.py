@@ -1,10 +1,12 @@
 """A known device with a new key: what is opened, what the decision brings, and what stays as it was."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from devices import admission, denial, keychange, keys
 from devices.models import Device, KeyChange, KeyChangeRequest, RetiredKey
@@ -160,6 +162,23 @@ class TestRaces:
         assert (Device.objects.get().fingerprint == proposed.new_fingerprint) == accepted
         assert KeyChangeRequest.objects.get().state == (KeyChange.ACCEPTED if accepted else KeyChange.REFUSED)
         assert audit.verify().holds
+
+    def test_of_a_denial_and_a_refusal_at_once_neither_waits_for_the_other_for_ever(
+        self, proposed: KeyChangeRequest, root: Actor, at_once: Callable[..., list[Any]]
+    ) -> None:
+        def deny() -> None:
+            with transaction.atomic():
+                device = Device.objects.select_for_update().get()
+                time.sleep(0.3)  # The refusal comes in this moment.
+                denial.deny(device, by=root)
+
+        def refuse() -> None:
+            time.sleep(0.1)
+            keychange.refuse(KeyChangeRequest.objects.get(), by=root)
+
+        _, refused = at_once(deny, refuse)
+        assert isinstance(refused, keychange.NotOpen)
+        assert KeyChangeRequest.objects.get().state == KeyChange.SUPERSEDED
 
     @pytest.mark.parametrize("turn", range(3))
     def test_of_eight_keys_that_ask_at_once_five_open_a_request(

@@ -235,6 +235,7 @@ class TestRest:
         stale = client.patch(path, {"most": 3}, format="json", headers={"If-Match": made["ETag"]})
         assert (stale.status_code, stale.json()["code"]) == (412, "precondition_failed")
         assert client.delete(path, headers={"If-Match": made["ETag"]}).status_code == 412
+        assert client.delete(path, {"reason": "old"}, format="json").status_code == 400
         assert client.delete(path, headers={"If-Match": '"2"'}).status_code == 204
         gone = client.get(path)
         assert (gone.status_code, gone.json()["code"]) == (404, "rule_not_found")

@@ -254,6 +254,8 @@ class TestAppStates:
             (apps(apps={"a": "x"}), "apps.a"),
             (apps(apps={"a": {"state": 5}}), "apps.a"),
             (apps(apps={"a": {"services": {"name": "x"}}}), "apps.a"),
+            (apps(apps={"a": {"services": False}}), "apps.a"),
+            (apps(apps={"a": {"services": ""}}), "apps.a"),
             (apps(apps={"a": {"services": ["x"]}}), "apps.a"),
             (apps(apps={"a": {"services": [{"image": {}}]}}), "apps.a"),
         ],

@@ -61,9 +61,8 @@ class TestConfig:
         assert (again.status_code, again.content, again["ETag"]) == (304, b"", tag)
 
     def test_only_what_the_caller_has_seen_is_changed(self, client: APIClient) -> None:
-        for method in ("put", "delete"):
-            answer = getattr(client, method)(CONFIG, {"files": FILES}, format="json", headers={"If-Match": '"x"'})
-            refused(answer, 412, "precondition_failed")
+        refused(put(client, headers={"If-Match": '"x"'}), 412, "precondition_failed")
+        refused(client.delete(CONFIG, headers={"If-Match": '"x"'}), 412, "precondition_failed")
         first = put(client)["ETag"]
         second = put(client, {"motd": {"Value": "x"}}, headers={"If-Match": first})
         assert second.status_code == 200
@@ -82,6 +81,7 @@ class TestConfig:
         refused(client.get(CONFIG), 404, "config_not_found")
         refused(client.delete(CONFIG), 404, "config_not_found")
         put(client)
+        assert "reason" in refused(client.delete(CONFIG, {"reason": "old"}, format="json"), 400, "invalid")["invalid"]
         answer = client.delete(CONFIG)
         assert (answer.status_code, answer.content) == (204, b"")
         refused(client.get(CONFIG), 404, "config_not_found")

@@ -1,5 +1,6 @@
 """Certificates for devices: what stands in them, who gets none, and what a renewal with another key brings."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -287,6 +288,27 @@ class TestRenewing:
         device, key = accepted
         with pytest.raises(Invalid, match="must be press-1"):
             device_certificates.renew(device, csr("press-2", key=key), by=PRESS)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_new_key_and_a_withdrawal_at_once_never_wait_for_each_other(
+        self, make_device: Callable[..., Device], root: Actor, at_once: Callable[..., list[Any]]
+    ) -> None:
+        ca, key, request = device_cas.signing_ca(), new_key(), csr("press-1")
+        device = make_device("press-1", {}, public(key), status="accepted")
+
+        def withdraw() -> None:
+            with transaction.atomic():
+                DeviceCA.objects.select_for_update().get(pk=ca.pk)
+                time.sleep(0.3)  # The device comes in this moment.
+                device_cas.withdraw(ca, by=root)
+
+        def renew() -> Any:
+            time.sleep(0.1)
+            return device_certificates.renew(device, request, by=PRESS)
+
+        _, renewed = at_once(withdraw, renew)
+        assert isinstance(renewed, device_cas.NoSigningCA)
+        assert not KeyChangeRequest.objects.exists()
 
     def test_one_that_is_denied_in_this_moment_gets_none(
         self, accepted: tuple[Device, ec.EllipticCurvePrivateKey]

@@ -277,7 +277,16 @@ class TestConfig:
         with time_machine.travel(NOON + timedelta(milliseconds=300), tick=False):
             configs.put(press, self.FILES, by=root)
         held = (NOON + timedelta(seconds=seconds)).strftime("%a, %d %b %Y %H:%M:%S ") + zone
-        assert call("GET", "/config", If_Modified_Since=held).status_code == status
+        with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
+            assert call("GET", "/config", If_Modified_Since=held).status_code == status
+
+    def test_no_change_is_missed_after_the_clock_was_set_back(self, press: Device, root: Actor) -> None:
+        with time_machine.travel(NOON + timedelta(minutes=5), tick=False):
+            held = call("GET", "/config")["Date"]
+        with time_machine.travel(NOON, tick=False) as clock:
+            configs.put(press, self.FILES, by=root)
+            clock.shift(60)
+            assert call("GET", "/config", If_Modified_Since=held).status_code == 200
 
     @pytest.mark.parametrize("date", ["", "x", "0", "Wed, 99 Nov 2026 12:00:00 GMT", "2026-11-25T12:00:00Z"])
     def test_an_unreadable_date_is_ignored(self, press: Device, root: Actor, date: str) -> None:
@@ -333,7 +342,7 @@ def test_one_that_is_denied_between_the_look_and_the_report_is_told_so(press: De
         "/events", [EVENT], format="json", HTTP_X_FORWARDED_CLIENT_CERT=PRESS.forwarded, REMOTE_ADDR="192.0.2.7"
     )
     answer = Late.as_view()(request)
-    assert (answer.status_code, answer.data["code"]) == (403, "device_denied")
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (403, "device_denied")
 
 
 class TestDocument:

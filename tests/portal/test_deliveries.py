@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from portal import couriers, deliveries, outbox, webhooks
+from portal import backlog, couriers, deliveries, outbox, webhooks
 from portal.actor import Actor
 from portal.exchange import Outcome
 from portal.models import AuditEvent, Delivery, Outbox, Webhook
@@ -96,18 +96,18 @@ class TestTaking:
     def test_of_too_many_the_rest_is_counted_and_told_once_half_are_gone(
         self, db: None, make_webhook: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(deliveries, "MOST", 4)
+        monkeypatch.setattr(backlog, "MOST", 4)
         webhook = make_webhook()
         with time_machine.travel(NOON, tick=False) as clock:
             tell(*"abcdef")
             assert waits(webhook) == (4, 4)
             assert (webhook.missed, webhook.missed_since) == (2, NOON)
             settle(GOOD)
-            deliveries.tell_missed()
+            backlog.tell_missed()
             clock.shift(60)
             tell("g")
             settle(GOOD)
-            deliveries.tell_missed()
+            backlog.tell_missed()
             tell("h")
         assert waits(webhook) == (4, 4)
         assert (webhook.missed, webhook.missed_since) == (0, None)
@@ -524,13 +524,13 @@ class TestForgetting:
             webhooks.enable(webhook, by=Actor.command("test"))
             Delivery.objects.filter(body__contains='"b"').update(state="failed")
             clock.shift(timedelta(days=7))
-            deliveries.forget()
+            backlog.forget()
             assert states() == ["delivered", "failed", "waiting"]
             clock.shift(1)
-            deliveries.forget()
+            backlog.forget()
             assert states() == ["failed", "waiting"]
             clock.shift(timedelta(days=23))
-            deliveries.forget()
+            backlog.forget()
             assert states() == ["waiting"]
 
     def test_what_waited_for_a_disabled_webhook_for_30_days_is_counted_as_missed_and_told_when_it_is_back(
@@ -541,13 +541,13 @@ class TestForgetting:
             tell("a", "b")
             webhooks.disable(webhook, by=root)
             clock.shift(timedelta(days=31))
-            deliveries.forget()
+            backlog.forget()
             assert waits(webhook) == (0, 0)
             assert webhook.missed == 2
-            deliveries.tell_missed()
+            backlog.tell_missed()
             assert webhook.missed == 2
             webhooks.enable(webhook, by=root)
-            deliveries.tell_missed()
+            backlog.tell_missed()
             carry_all()
         assert [(heard.type, heard.json["data"]["missed"]) for heard in receiver.heard] == [("webhook.missed", 2)]
 

@@ -12,7 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from portal import targets
-from portal.targets import Allowed, NotFoundByName, TargetNotAllowed
+from portal.addresses import NotFoundByName
+from portal.targets import Allowed, TargetNotAllowed
 
 EVERYTHING = ["private", "loopback", "public", "0.0.0.0/0", "::/0", "*.internal", "metadata.google.internal"]
 
@@ -186,6 +187,12 @@ def test_no_spelling_of_an_ipv4_address_is_more_open_than_the_plain_one(number: 
             assert words == EVERYTHING or number == 1 or not verdict(f"http://{host}:9/", *words)  # ::1
 
 
+@pytest.mark.parametrize("host", ["[fec0::1]", "[feff::1]", "[200::1]", "[4000::1]", "[5f00::1]", "[2002:a00:1::]"])
+def test_ipv6_that_nobody_was_given_is_not_public(host: str) -> None:
+    """Old site-local addresses among it, which reach into the house."""
+    assert not verdict(f"http://{host}:9/", "private", "public")
+
+
 @given(st.ip_addresses(v=6))
 def test_an_ipv6_address_is_judged_alike_however_it_is_written(address: ipaddress.IPv6Address) -> None:
     spellings = (str(address), address.exploded, address.exploded.upper())
@@ -225,7 +232,7 @@ class TestNames:
 
     def addresses(self, url: str, *words: str) -> list[str]:
         allowed = Allowed.read(words)
-        return targets.addresses(targets.read(url, allowed), allowed, seconds=1)
+        return targets.addresses_of(targets.read(url, allowed), allowed, seconds=1)
 
     def test_every_address_of_a_name_is_given_if_all_are_open(self, resolve: Callable[..., None]) -> None:
         resolve("10.0.0.1", "fc00::1")

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from portal import deliveries, outbox, webhooks
+from portal import backlog, deliveries, outbox, webhooks
 from portal.actor import Actor
 from portal.exchange import Outcome
 from portal.models import AuditEvent, Delivery, User, Webhook
@@ -268,7 +268,7 @@ class TestPage:
         assert plain.get(f"{WEBHOOKS}{webhook.pk}/?{query}").status_code == 400
 
     def test_what_was_missed_is_said(self, plain: Client, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(deliveries, "MOST", 1)
+        monkeypatch.setattr(backlog, "MOST", 1)
         webhook = make()
         tell("a", "b", "c")
         page = text_of(plain.get(f"{WEBHOOKS}{webhook.pk}/"))

@@ -116,7 +116,17 @@ def test_it_is_changed_switched_off_and_on_and_removed(client: APIClient, made: 
     assert (gone.status_code, gone.json()["code"]) == (404, "webhook_not_found")
 
 
-@pytest.mark.parametrize("wrong", [{"enabled": "maybe"}, {"url": "http://0x7f.1/"}, {"topics": []}, {"waiting": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"enabled": "maybe"},
+        {"enabled": "false"},
+        {"enabled": 0},
+        {"url": "http://0x7f.1/"},
+        {"topics": []},
+        {"waiting": 0},
+    ],
+)
 def test_a_wrong_change_is_named_and_nothing_changed(client: APIClient, made: Any, wrong: dict[str, Any]) -> None:
     answer = client.patch(f"{WEBHOOKS}/{made['id']}", wrong, format="json")
     assert answer.status_code == 400
@@ -188,7 +198,9 @@ def test_one_delivery_or_all_that_failed_are_replayed(client: APIClient, made: A
     assert Webhook.objects.get().waiting == 3
 
 
-@pytest.mark.parametrize("since", ["yesterday", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 5, None])
+@pytest.mark.parametrize(
+    "since", ["yesterday", "2026-11-25", "2026-11-25T12:00:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 5, None]
+)
 def test_since_when_is_a_moment_of_this_century(client: APIClient, made: Any, since: Any) -> None:
     answer = client.post(f"{WEBHOOKS}/{made['id']}/replay", {"since": since}, format="json")
     assert (answer.status_code, list(answer.json()["invalid"])) == (400, ["since"])

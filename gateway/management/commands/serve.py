@@ -33,7 +33,7 @@ class Command(BaseCommand):
         os.execve(  # noqa: S606  # A program by its list of words.
             sys.executable,
             [sys.executable, "-P", "-m", "gateway.supervisor", str(run_folder.ORDERS)],
-            {**os.environ, "PYTHONPATH": str(settings.ROOT), "DJANGO_SETTINGS_MODULE": "portal.settings"},
+            {**os.environ, "PYTHONPATH": str(settings.ROOT)},
         )
 
     def introduce(self, name: str, password: str) -> None:
