@@ -82,8 +82,7 @@ def note_seen(device: Device, now: datetime) -> None:
     """Remember when the device was last there, at most once a minute."""
     if not device.was_seen_lately(now):
         before, moment = map(connection.ops.adapt_datetimefield_value, (now - SEEN_NOTED_EVERY, now))
-        with connection.cursor() as cursor:
-            cursor.execute(_NOTE_SEEN, [moment, device.pk, before, moment])
+        rows.note(_NOTE_SEEN, [moment, device.pk, before, moment])
         device.last_seen = now
 
 

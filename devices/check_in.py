@@ -10,6 +10,8 @@ from devices.models import CheckIn, Device
 from portal.refusal import Invalid
 
 LONGEST = 1024
+# Where the door names a header that came and is not ASCII, which the app server does not hand on.
+UNREADABLE = "x-gatehouse-unreadable"
 
 # The fields of CheckIn by the headers that fill them.
 HEADERS: Mapping[str, str] = {
@@ -23,6 +25,8 @@ HEADERS: Mapping[str, str] = {
 def read(headers: Mapping[str, str]) -> dict[str, str]:
     """What was said, by field: present and empty clears, absent keeps. `headers` are looked up in any case."""
     said = {}
+    if unreadable := headers.get(UNREADABLE):
+        raise Invalid(unreadable, f"{unreadable} takes at most {LONGEST} printable ASCII characters.")
     for header, field in HEADERS.items():
         value = headers.get(header)
         if value is None:

@@ -24,6 +24,12 @@ class AlreadyKnown(Refusal):
 
     def __init__(self, device: Device) -> None:
         super().__init__(f"{device} is {device.status} already and has this id or identity; decide about that one.")
+        self.device = device
+
+    def is_met(self, expected: "Expected") -> bool:
+        """Whether the device that is known is just what was asked for: expected under this id, with this key."""
+        asked = (expected.id, Status.PREAUTHORIZED, expected.key.fingerprint)
+        return (self.device.pk, self.device.status, self.device.fingerprint) == asked
 
 
 @dataclass(frozen=True)

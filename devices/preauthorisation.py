@@ -12,7 +12,7 @@ from django.utils.crypto import constant_time_compare
 
 from devices import arrival, device_lists, expecting, identity
 from devices.device_lists import Line
-from devices.expecting import Expected
+from devices.expecting import AlreadyKnown, Expected
 from devices.models import Status
 from portal import sealing
 from portal.actor import Actor
@@ -47,8 +47,10 @@ def judge(lines: Sequence[Line]) -> list[Outcome]:
     return outcomes
 
 
-def carry_out(lines: Sequence[Line], *, by: Actor) -> list[Outcome]:
+def carry_out(lines: Sequence[Line], *, by: Actor, again: bool = False) -> list[Outcome]:
     """Preauthorize the device of each line that nothing is in the way of, batch by batch.
+
+    A list that may have been sent before, and is sent `again`, comes to the same.
 
     If the database goes away meanwhile, what is done stays done, and the outcomes say which lines it did not reach.
     """
@@ -56,7 +58,7 @@ def carry_out(lines: Sequence[Line], *, by: Actor) -> list[Outcome]:
     for batch in _batches(lines):
         time.sleep(PAUSE if outcomes else 0)
         try:
-            outcomes += _carry_out(batch, by)
+            outcomes += _carry_out(batch, by, again)
         except DatabaseError as gone:
             if not is_outage(gone):
                 raise
@@ -97,7 +99,7 @@ def _seal(packed: str) -> str:
     return sealing.mac("preauthorisation", packed.encode())
 
 
-def _carry_out(batch: Sequence[Line], by: Actor) -> list[Outcome]:
+def _carry_out(batch: Sequence[Line], by: Actor, again: bool) -> list[Outcome]:
     for _ in range(ATTEMPTS):
         try:
             with transaction.atomic():
@@ -107,8 +109,18 @@ def _carry_out(batch: Sequence[Line], by: Actor) -> list[Outcome]:
                     expecting.preauthorize_all(free, by=by)
         except IntegrityError:
             continue  # Somebody else has created one of them in this moment; now it is in the way.
+        if again:
+            taken = {
+                device_id: refusal for device_id, refusal in taken.items() if not _is_met(device_id, refusal, batch)
+            }
         return [_outcome(line, line.refusal or taken.get(line.id), Status.PREAUTHORIZED) for line in batch]
     return [_outcome(line, line.refusal or arrival.Contended(line.id), REFUSED) for line in batch]
+
+
+def _is_met(device_id: str, refusal: Refusal, batch: Sequence[Line]) -> bool:
+    """Whether a device is in the way that is just what a line asked for."""
+    asked = (line.expected for line in batch if line.expected and line.id == device_id)
+    return isinstance(refusal, AlreadyKnown) and any(map(refusal.is_met, asked))
 
 
 def _in_the_way(batch: Sequence[Line]) -> Mapping[str, Refusal]:

@@ -138,19 +138,29 @@ class DeviceViewSet(FleetViewSet):
             answered(examples.LINE_OUTCOMES, "Of a list", status_codes=["200"]),
         ],
     )
-    @idempotent
     def create(self, request: Request) -> Response:
         """Preauthorize a device: it is accepted when it proves this key. Or those of a list, as `text/csv`.
 
         A 409 names the device that has the id or the identity already. The first row of a list names its columns:
         `key` and members of the identity, or `key` and `id`. A list is answered with an outcome for each line:
-        `preauthorized`, `ready` in a dry run, or `refused`; a line that is refused voids no other.
+        `preauthorized`, `ready` in a dry run, or `refused`; a line that is refused voids no other. A list with an
+        `Idempotency-Key` may be sent again, and comes to the same.
         """
-        if isinstance(request.data, Csv):
-            lines = device_lists.read(device_lists.decode(request.data.raw))
-            dry = self.wanted.get(DRY_RUN.name) == "true"
-            outcomes = preauthorisation.judge(lines) if dry else preauthorisation.carry_out(lines, by=self.actor)
-            return Response(LineOutcomesSerializer({"outcomes": outcomes}).data)
+        sent: Any = request.data
+        return self.preauthorize_all(request, sent.raw) if isinstance(sent, Csv) else self.preauthorize(request)
+
+    def preauthorize_all(self, request: Request, sent: bytes) -> Response:
+        lines = device_lists.read(device_lists.decode(sent))
+        if self.wanted.get(DRY_RUN.name) == "true":
+            outcomes = preauthorisation.judge(lines)
+        else:
+            # Not in one transaction with a kept answer: all others would wait for the whole list.
+            again = IDEMPOTENCY_KEY.name in request.headers
+            outcomes = preauthorisation.carry_out(lines, by=self.actor, again=again)
+        return Response(LineOutcomesSerializer({"outcomes": outcomes}).data)
+
+    @idempotent
+    def preauthorize(self, request: Request) -> Response:
         if DRY_RUN.name in self.wanted:
             raise DRY_RUN.refuse("Only a list can be judged without being carried out; send it as text/csv.")
         wanted = NewDeviceSerializer(data=request.data)

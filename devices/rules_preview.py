@@ -1,5 +1,6 @@
 """What a rule would have matched among the devices there are, before anybody goes by it."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from devices.conditions import Candidate
 from devices.models import Device, EnrolmentRule, Status
 
 LOOKED_AT = 10_000
+LONGEST = 1.0  # Seconds.
 EXAMPLES = 50
 SHOWN = 3
 
@@ -38,21 +40,21 @@ class Preview:
 
 
 def preview(rule: EnrolmentRule) -> Preview:
-    """Look for devices that meet the conditions of the rule among the newest 10,000, whatever was decided about them.
+    """Look for devices that meet the conditions of the rule among the newest 10,000, whatever was decided about them,
+    for a second at most.
 
     Time window, count and other rules are left out of account.
     """
     rules.check_conditions(rule)
     facts = ("pk", "status", "denied_at", "introduction__members", "introduction__ca")
     newest = list(Device.objects.order_by("-request_time", "-pk").values_list(*facts)[:LOOKED_AT])
-    candidates = [
-        (Candidate(pk, members if isinstance(members, dict) else {}, ca or ""), counts.DENIED if denied_at else status)
-        for pk, status, denied_at, members, ca in newest
-    ]
-    found = [
-        Example(candidate.id, status, candidate.members)
-        for candidate, status in candidates
-        if conditions.fits(rule, candidate)
-    ]
+    found, looked_at, end = [], 0, time.monotonic() + LONGEST
+    for pk, status, denied_at, members, ca in newest:
+        candidate = Candidate(pk, members if isinstance(members, dict) else {}, ca or "")
+        if conditions.fits(rule, candidate):
+            found.append(Example(pk, counts.DENIED if denied_at else status, candidate.members))
+        looked_at += 1
+        if time.monotonic() > end:
+            break  # Strangers choose how long the values are that a pattern is held against.
     by_status = Counter(example.status for example in found)
-    return Preview(len(newest), len(found), by_status[Status.PENDING], found[:EXAMPLES])
+    return Preview(looked_at, len(found), by_status[Status.PENDING], found[:EXAMPLES])

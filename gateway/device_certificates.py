@@ -18,6 +18,7 @@ from django.utils import timezone
 from devices import admission, contact, keychange
 from devices.keys import Key
 from devices.models import Device
+from devices.records import NotAdmitted
 from gateway import ca_certificates, certificate_requests, device_cas
 from gateway.certificate_requests import CertificateRequest
 from gateway.device_identity import CN
@@ -29,6 +30,7 @@ from portal.refusal import Invalid, TooMany
 USUAL_DAYS, MOST_DAYS = 365, 730
 RENEWALS_A_DAY = 20
 DAY = timedelta(days=1)
+KEPT = timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,18 @@ def renew(device: Device, csr: str, *, by: Actor) -> Signed:
     request = _read(csr, device.pk)
     with transaction.atomic():
         ca = _locked(device.pk)
+        admission.read_again(device)
+        if not device.is_admitted:
+            raise NotAdmitted(f"{device} is not accepted any more, so it gets no certificate.")
         if request.key.fingerprint != device.fingerprint:
             _change_key(device, request.key, by)
         _refuse_haste(device, by)
         return _sign(device.pk, request, ca, USUAL_DAYS, by)
+
+
+def forget() -> None:
+    """Remove the records of certificates that ended a year ago; the audit trail keeps what was signed."""
+    IssuedCertificate.objects.filter(not_after__lt=timezone.now() - KEPT).delete()
 
 
 def issued_to(device_id: str) -> QuerySet[IssuedCertificate]:

@@ -1,6 +1,6 @@
 """What the worker does for the doors."""
 
-from gateway import certificates
+from gateway import certificates, device_certificates
 from portal.actor import Actor
 from portal.schedule import every
 
@@ -9,3 +9,6 @@ from portal.schedule import every
 def renew() -> None:
     if certificates.renew_due(by=Actor.worker()):
         certificates.publish()
+
+
+every(24 * 3600, "forget certificates that ended long ago")(device_certificates.forget)

@@ -1,7 +1,8 @@
 """Who carries deliveries: a few threads beside the worker's other jobs, each with one webhook that it has claimed.
 
 A claim ends by itself, so what a killed worker held is taken up again. Webhooks that fail get at most half of the
-threads: however many receivers are dead or slow, the others do not wait for them.
+threads, so however many receivers are dead, the others do not wait for them; one that is slow but succeeds gives its
+thread back after its turn.
 """
 
 import logging
@@ -21,6 +22,7 @@ from portal.models import Webhook
 
 LANES, FOR_FAILING = 16, 8
 PAUSE = 0.5
+PAUSE_AFTER_FAULT = 10.0
 # So long a claim lasts that nobody renews: three times the longest exchange.
 CLAIM = timedelta(seconds=30)
 # So long after it was renewed something is sent under it, so that this is over before the claim is.
@@ -110,6 +112,9 @@ def _in_lane(webhook: Webhook, stopping: Event) -> None:
         carry(webhook, stopping)
     except Error:
         log.warning("The deliveries of %s wait: the database does not answer.", webhook.pk)
+        # What was sent may not be written down, so it is sent again; not at once, over and over.
+        connection.close()
+        stopping.wait(PAUSE_AFTER_FAULT)
     except Exception:  # What went wrong for one webhook must not go unsaid, and ends its turn only.
         log.exception("The deliveries of %s could not be carried; it is tried again in a minute.", webhook.pk)
         Webhook.objects.filter(pk=webhook.pk).update(next_at=timezone.now() + timedelta(minutes=1))

@@ -10,6 +10,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 Columns = Sequence["models.Field[Any, Any]"]
 
+# SQLite's level NORMAL: what is written is never torn, and with the next commit that waits for the disk it is safe.
+SYNCED_IN_ORDER = 1
+
 
 def insert(rows: Sequence[models.Model]) -> None:
     """Insert new rows of one model, in the surrounding transaction and in their order.
@@ -31,6 +34,24 @@ def insert(rows: Sequence[models.Model]) -> None:
             cursor.execute(_insertion_of_arrays(type(rows[0]), connection), list(map(list, zip(*values, strict=True))))
         else:
             cursor.executemany(_insertion(type(rows[0])), values)
+
+
+def note(statement: str, values: Sequence[Any]) -> None:
+    """Carry out one statement by itself that a power cut may undo, so that nobody waits for the disk.
+
+    On SQLite the wait would be most of what it costs, and every other writer would share it.
+    """
+    connection = transaction.get_connection()
+    with connection.cursor() as cursor:
+        if connection.vendor != "sqlite" or connection.in_atomic_block:
+            cursor.execute(statement, values)
+            return
+        (level,) = cursor.execute("PRAGMA synchronous").fetchone()
+        cursor.execute(f"PRAGMA synchronous = {min(level, SYNCED_IN_ORDER)}")
+        try:
+            cursor.execute(statement, values)
+        finally:
+            cursor.execute(f"PRAGMA synchronous = {level}")
 
 
 def aware(value: Any) -> Any:

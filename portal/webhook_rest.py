@@ -138,7 +138,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint,
     )
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: UUID) -> Response:
-        """Send a `webhook.test` at once, and answer how that went; it takes 10 s at most, and is not tried again."""
+        """Send a `webhook.test` at once, and answer how that went; one at a time, 10 s at most, and not tried again."""
         webhook = self.get_object()
         NoMembers(data=request.data).is_valid(raise_exception=True)
         return Response(DeliverySerializer(deliveries.try_out(webhook, by=self.actor)).data)

@@ -83,16 +83,19 @@ class DeviceEndpoint(Endpoint):
         self.said = {**(met.said or {}), **said}
 
     def handle_exception(self, exc: Exception) -> Any:
-        """Tell a device that it waits without the renderers of the REST framework: a fleet of them asks every minute."""
+        """Tell a device that it waits, past the renderers of the REST framework: a whole fleet asks every minute."""
         return errors.answer(self.request, exc) if isinstance(exc, NotServed) else super().handle_exception(exc)
 
-    def store(self, keep: Callable[..., None], sent: Any) -> Response:
-        """Let a rule keep what was sent; a device that has lost its admission in this moment is told so."""
+    def carry_out(self, rule: Callable[..., Any], sent: Any, **facts: Any) -> Any:
+        """Let a rule do what was asked; a device that has lost its admission in this moment is told so."""
         try:
-            keep(self.device, sent)
+            return rule(self.device, sent, **facts)
         except records.NotAdmitted:
             CertificateAuthentication().authenticate(self.request)
             raise  # It has come back in this moment too.
+
+    def store(self, keep: Callable[..., None], sent: Any) -> Response:
+        self.carry_out(keep, sent)
         return Response()
 
     def text(self) -> str:
@@ -228,7 +231,7 @@ class Certificate(DeviceEndpoint):
         csr = sent.get("csr") if isinstance(sent, dict) else None
         if not isinstance(csr, str):
             raise Invalid("csr", "Send the certificate request as text, as PEM.")
-        signed = device_certificates.renew(self.device, csr, by=self.actor)
+        signed = self.carry_out(device_certificates.renew, csr, by=self.actor)
         return Response(CertificateSerializer(signed).data, 201)
 
 

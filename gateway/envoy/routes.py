@@ -9,6 +9,7 @@ NAME = "doors"
 DEVICES = "device_door"
 # By which the portal knows that a request came in at the device door; client copies of it are removed before.
 DOOR_HEADER = "x-gatehouse-door"
+UNREADABLE_HEADER = "x-gatehouse-unreadable"
 HEX = "[0-9A-Fa-f]"
 DOT = r"(\.|%2[eE])"
 # What two readers could read differently, in the path without its query.
@@ -117,12 +118,16 @@ def portal(plan: Plan) -> list[dict[str, Any]]:
 def devices(plan: Plan) -> list[dict[str, Any]]:
     """What is served at the device door, of which nothing is on the others but what Mender's clients call.
 
-    The app server drops a header that is not ASCII; the portal would take it for one that was not sent.
+    The app server drops a header that is not ASCII, and the portal would take it for one that was not sent; so its name
+    is told.
     """
     unreadable = [
-        refusal(
-            {"prefix": "/", "headers": _unfit(name, "[ -~]*")}, 400, "invalid", f"{name} takes printable ASCII alone."
-        )
+        {
+            "name": PORTAL,
+            "match": {"prefix": "/", "headers": _unfit(name, "[ -~]*")},
+            "route": TO_PORTAL,
+            "request_headers_to_add": [header(UNREADABLE_HEADER, name)],
+        }
         for name in plan.device_headers
     ]
     return [*unreadable, *(_below(segment) for segment in plan.device_segments)]

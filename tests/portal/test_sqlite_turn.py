@@ -6,8 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from portal import rows
 from portal.models import Outbox, Tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,3 +90,19 @@ def test_a_statement_that_stands_alone_waits_for_its_turn_too() -> None:
         busy.result(timeout=5)
     assert Outbox.objects.filter(topic="alone").count() == 10
     assert took < 5
+
+
+def test_a_note_waits_for_no_disk_and_the_next_commit_does_again() -> None:
+    def level() -> int:
+        with connection.cursor() as cursor:
+            return int(cursor.execute("PRAGMA synchronous").fetchone()[0])
+
+    before = level()
+    with CaptureQueriesContext(connection) as asked:
+        rows.note("UPDATE portal_tenant SET title = %s WHERE name = %s", ["Plant", "main"])
+    assert "PRAGMA synchronous = 1" in [query["sql"] for query in asked]
+    assert Tenant.objects.get(name="main").title == "Plant"
+    assert level() == before == 2
+    with pytest.raises(OperationalError):
+        rows.note("UPDATE nothing SET x = %s", [1])
+    assert level() == before

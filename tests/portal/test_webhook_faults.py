@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 
 from portal import backlog, couriers, deliveries, outbox, webhooks
@@ -84,6 +85,33 @@ def test_a_claim_that_may_end_while_it_is_sent_is_renewed_before(
                 couriers.carry(mine, threading.Event())
         assert taken != [None]
         assert receiver.heard == []  # It is the other's now.
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_takes_no_result_makes_nobody_hammer_the_receiver(
+    root: Actor, at_once: Callable[..., list[Any]]
+) -> None:
+    """A claim can be written and what was sent cannot, as when a disk is full."""
+    with receiving() as receiver:
+        make(receiver.url, root)
+        tell("a")
+        stopping = threading.Event()
+
+        def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            if sql.startswith('UPDATE "portal_delivery"'):
+                raise OperationalError("database or disk is full")
+            return execute(sql, params, many, context)
+
+        def connected(connection: Any, **facts: Any) -> None:
+            if threading.current_thread().name == "webhook":
+                connection.execute_wrappers.append(refuse)
+
+        connection_created.connect(connected)
+        try:
+            at_once(lambda: couriers.run(stopping), lambda: time.sleep(3) or stopping.set())
+        finally:
+            connection_created.disconnect(connected)
+        assert len(receiver.heard) == 1
 
 
 def test_a_delivery_that_is_gone_is_not_counted_twice(db: None, root: Actor) -> None:
