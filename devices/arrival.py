@@ -1,10 +1,9 @@
 """A device has proved its key, at whatever door: its record is made, or follows from what was decided beforehand."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -12,7 +11,7 @@ from devices import counts, enrolment
 from devices.enrolment import Candidate, Ruling
 from devices.identity import Identity
 from devices.keys import Key
-from devices.models import SEEN_NOTED_EVERY, Device, Introduction, Status
+from devices.models import Device, Introduction, Status
 from portal import audit, outbox, rows
 from portal.actor import Actor
 from portal.refusal import Refusal
@@ -76,22 +75,6 @@ def follow(device: Device, candidate: Candidate, *, by: Actor) -> None:
         ruling = enrolment.ruling(candidate)
         if ruling.status != Status.PENDING:
             _decide(device, ruling, by)
-
-
-def note_seen(device: Device, now: datetime) -> None:
-    """Remember when the device was last there, at most once a minute."""
-    if not device.was_seen_lately(now):
-        before, moment = map(connection.ops.adapt_datetimefield_value, (now - SEEN_NOTED_EVERY, now))
-        rows.note(_NOTE_SEEN, [moment, device.pk, before, moment])
-        device.last_seen = now
-
-
-# As text, for each waiting device writes it once a minute: the ORM took longer to write the statement than SQLite to
-# carry it out.
-_NOTE_SEEN = (
-    "UPDATE devices_device SET last_seen = %s "
-    "WHERE id = %s AND denied_at IS NULL AND (last_seen IS NULL OR last_seen < %s OR last_seen > %s)"
-)
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from devices import arrival
+from devices import seen
 from devices.models import CheckIn, Device
 from portal.refusal import Invalid
 
@@ -44,7 +44,7 @@ def note(device: Device, kept: Mapping[str, str] | None, said: Mapping[str, str]
     """
     changed = any(value != (kept or {}).get(field, "") for field, value in said.items())
     if not changed:
-        arrival.note_seen(device, now)
+        seen.note(device, now)
         return
     with transaction.atomic():
         # The device first and locked by the UPDATE, so that nothing is written behind a denial or a purge.

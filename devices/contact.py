@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from devices import arrival, keychange
+from devices import arrival, keychange, seen
 from devices.enrolment import Candidate
 from devices.keys import Key
 from devices.models import Device, Introduction, Status
@@ -88,7 +88,7 @@ def meet(device_id: str, key: Key, *, ca: str, address: str) -> Contact:
         return contact
     if device.is_denied:
         raise DeviceDenied(device_id, key)
-    arrival.note_seen(device, timezone.now())
+    seen.waiting.note(device, timezone.now())
     raise (DeviceRejected if device.status == Status.REJECTED else DevicePending)(device_id, key)
 
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from devices import arrival, keychange, submission
+from devices import arrival, keychange, seen, submission
 from devices.enrolment import Candidate
 from devices.identity import Identity
 from devices.keys import Key
@@ -68,7 +68,7 @@ def _judge(identity: Identity, key: Key, address: str) -> Outcome:
     if device.fingerprint != key.fingerprint:
         keychange.propose(device, key, by=by)
         return Outcome(device, proved=False)
-    arrival.note_seen(device, timezone.now())
+    seen.note(device, timezone.now())
     if not device.identity_digest:
         _take_identity(device, identity, key)
     arrival.follow(device, Candidate(device.pk, identity.members), by=by)

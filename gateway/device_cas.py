@@ -160,6 +160,11 @@ def _judge_name(name: str) -> None:
         raise NameTaken(name)
 
 
+def _as_envoy_reads(subject: str) -> str:
+    """A name as TLS libraries compare names: without regard to case and to the number of blanks (RFC 5280, 7.1)."""
+    return re.sub(r"(^|(?<=[=,+])) +| +(?=$|[,+])", "", re.sub(r"(\\ | )+", " ", subject)).casefold()
+
+
 def _refuse_twin(new: CACertificate) -> None:
     """Refuse a certificate that is there already, and one that the doors would take for another.
 
@@ -169,7 +174,7 @@ def _refuse_twin(new: CACertificate) -> None:
     for ca in bundle():
         if ca.fingerprint == new.fingerprint:
             raise Exists(f"This certificate is in the bundle already, as {ca}.")
-        if ca.subject != new.subject:
+        if _as_envoy_reads(ca.subject) != _as_envoy_reads(new.subject):
             continue
         there = ca_certificates.of(x509.load_pem_x509_certificate(ca.certificate.encode()))
         told_apart = there.key_id and new.key_id and there.key_id != new.key_id

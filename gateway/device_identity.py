@@ -45,7 +45,10 @@ class NoCertificate(Refusal):
     status, code = 403, "no_certificate"
 
     def __init__(self) -> None:
-        super().__init__("Present a client certificate of a device CA of this installation; enrol_device signs one.")
+        super().__init__(
+            "Present a client certificate of a device CA of this installation, for a key on P-256 or P-384 or RSA; "
+            "enrol_device signs one."
+        )
 
 
 class NotAccepted(Refusal):

@@ -183,5 +183,7 @@ LOGGING = {
         "gatehouse": {"level": "INFO"},
         "django": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         "django.request": {"level": "ERROR"},
+        # Who sends a host name that is none is told so; a line for each would let anybody fill the log.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }

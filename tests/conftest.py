@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.test import Client
 from rest_framework.test import APIClient
 
-from devices import enrolment, identity, keys
+from devices import enrolment, identity, keys, seen
 from devices.models import Device, DeviceCount, Introduction
 from portal.actor import Actor
 from portal.models import AuditHead, Tenant, User
@@ -73,8 +73,9 @@ def _fresh_ring() -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_rules() -> None:
-    """The enrolment rules that the process remembers are not this test's either."""
+    """Nor are the enrolment rules that the process remembers, or the devices that it has seen."""
     enrolment.forget()
+    seen.waiting.forget()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 from gateway.envoy import routes, sources
 from gateway.envoy.extension_configs import JWT, RBAC
 from gateway.envoy.plan import KIB, MIB, PORTAL_BODY, Plan
-from gateway.envoy.replies import local_reply_config
+from gateway.envoy.replies import HEADERS, local_reply_config
 from gateway.envoy.sources import typed
 
 DOOR = "door"
@@ -87,7 +87,10 @@ def _tls_of_devices() -> dict[str, Any]:
     """A client certificate is asked for, not demanded: what is missing without one, the portal says in words."""
     trust = {"name": DEVICE_CAS, "sds_config": sources.source(sources.DEVICE_CAS)}
     return _transport(
-        {**_presenting("TLSv1_2"), "validation_context_sds_secret_config": trust}, require_client_certificate=False
+        {**_presenting("TLSv1_2"), "validation_context_sds_secret_config": trust},
+        require_client_certificate=False,
+        # A ticket carries the client's certificate; one that is large broke the connection after the handshake.
+        disable_stateless_session_resumption=True,
     )
 
 
@@ -128,7 +131,7 @@ def _connection_manager(door: Door) -> dict[str, Any]:
         path_with_escaped_slashes_action="REJECT_REQUEST",
         common_http_protocol_options={
             "idle_timeout": f"{door.idle_seconds}s",
-            "max_headers_count": 100,
+            "max_headers_count": HEADERS,
             "headers_with_underscores_action": "REJECT_REQUEST",
         },
         max_request_headers_kb=60,

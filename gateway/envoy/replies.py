@@ -8,6 +8,8 @@ from gateway.envoy.routes import IDS, NOT_FOUND, PATH_REFUSED, UNCORRELATED, hea
 from gateway.envoy.sources import typed
 
 MENDER = ("/api/management/", "/api/devices/")
+# The app server takes 100, and some are added on the way.
+HEADERS = 90
 AGAIN = "try again in a few seconds."
 MENDER_ID = "%REQ(X-MEN-REQUESTID?X-REQUEST-ID):128%"
 
@@ -34,12 +36,13 @@ REPLIES = (
     Reply(
         "service_timeout", "No answer came in time; what was asked may still have been done.", flags=("UT",), status=504
     ),
-    Reply("headers_too_large", "The headers are over 60 KiB or more than 100; send fewer.", status_is=431),
+    Reply("headers_too_large", f"The headers are over 60 KiB or more than {HEADERS}; send fewer.", status_is=431),
     Reply("body_too_large", "The body is larger than this path takes; send less.", status_is=413),
     Reply("request_too_slow", "The request was too slow: headers take 10 s at most, all of it 60 s.", status_is=408),
     Reply("upgrade_required", "HTTP/1.0 is not served here; use HTTP/1.1 or HTTP/2.", status_is=426),
     Reply("route_not_found", NOT_FOUND, status_is=404),
     Reply("bad_request", "The request cannot be read; check its framing and its header names.", status_is=400),
+    Reply("bad_request", "The transfer coding is not served here; use chunked, once.", status_is=501, status=400),
     Reply("service_unavailable", "This cannot be served now; " + AGAIN, status_is=503, retry_after=2),
 )
 

@@ -58,7 +58,8 @@ from devices import rules
 from portal.actor import Actor
 print(rules.make(
     name="Batch 12, hall 3", verdict="accept", attribute="serial", pattern="SHO*", ca="ab" * 32, most=250,
-    range_of="serial", first="SHOWN-" + "0" * 90 + "1", last="SHOWN-" + "9" * 91, is_enabled=False, by=Actor.command("x"),
+    range_of="serial", first="SHOWN-" + "0" * 90 + "1", last="SHOWN-" + "9" * 91, is_enabled=False,
+    by=Actor.command("x"),
 ).pk)
 """
 

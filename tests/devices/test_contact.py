@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from devices import admission, arrival, check_in, contact, denial, keychange, keys, submission
+from devices import admission, arrival, check_in, contact, denial, keychange, keys, seen, submission
 from devices.models import CheckIn, Device, DeviceCount, Introduction, KeyChange, KeyChangeRequest, Status
 from portal.actor import Actor
 from portal.models import AuditEvent, Outbox
@@ -212,6 +212,39 @@ class TestCost:
         assert noted >= now
         refused()
         assert Device.objects.get().last_seen == noted
+
+
+class TestManyThatWait:
+    LONG_AGO = timezone.now() - timedelta(days=1)
+
+    @pytest.fixture
+    def three(self, make_device: Callable[..., Device]) -> None:
+        for name in ("a", "b", "c"):
+            make_device(name, {}, OWN.pem, status=Status.PENDING, last_seen=self.LONG_AGO)
+
+    def noted(self) -> set[str]:
+        return set(Device.objects.filter(last_seen__gt=self.LONG_AGO).values_list("pk", flat=True))
+
+    def test_are_noted_together_when_the_next_one_asks_after_a_second(
+        self, three: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused("a")
+        assert self.noted() == {"a"}
+        refused("b")
+        assert self.noted() == {"a"}
+        monkeypatch.setattr(seen.waiting, "_due", 0.0)
+        refused("c")
+        assert self.noted() == {"a", "b", "c"}
+
+    def test_one_that_is_denied_before_it_was_written_is_not_noted(
+        self, three: None, root: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        refused("a")
+        refused("b")
+        denial.deny(Device.objects.get(pk="b"), by=root)
+        monkeypatch.setattr(seen.waiting, "_due", 0.0)
+        refused("c")
+        assert self.noted() == {"a", "c"}
 
 
 class TestCheckIn:

@@ -195,6 +195,13 @@ class TestForeign:
         with pytest.raises(device_cas.Exists, match="plant-7 has the same subject and another key"):
             device_cas.add("plant-7-new", ca_certificate(), by=root)
 
+    @pytest.mark.parametrize("name", ["DEVICE ca OF PLANT 7", "Device  CA of   plant 7", " Device CA of plant 7 "])
+    def test_names_are_compared_as_the_doors_compare_them(self, root: Actor, name: str) -> None:
+        device_cas.add("plant-7", ca_certificate(with_key_id=False), by=root)
+        with pytest.raises(device_cas.Exists, match="plant-7 has the same subject and another key"):
+            device_cas.add("plant-7-new", ca_certificate(subject=named(name), with_key_id=False), by=root)
+        device_cas.add("plant-70", ca_certificate(subject=named("Device CA of plant 70"), with_key_id=False), by=root)
+
     def test_the_successor_of_a_ca_may_have_its_subject_and_a_key_that_is_told_apart(self, root: Actor) -> None:
         key = new_key()
         device_cas.add("plant-7", ca_certificate(key), by=root)
