@@ -90,6 +90,7 @@ class Authority(Holder):
         purposes: Sequence[x509.ObjectIdentifier] | None = (CLIENT,),
         is_ca: bool | None = False,
         subject: x509.Name | None = None,
+        dns_names: Sequence[str] = (),
     ) -> Holder:
         """A certificate signed by this CA; say only what is odd about it."""
         key = key or new_key()
@@ -111,6 +112,9 @@ class Authority(Holder):
             builder = builder.add_extension(x509.ExtendedKeyUsage(list(purposes)), critical=False)
         if is_ca is not None:
             builder = builder.add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        if dns_names:
+            others = x509.SubjectAlternativeName(map(x509.DNSName, dns_names))
+            builder = builder.add_extension(others, critical=False)
         return Holder(builder.sign(self.key, SHA256()), key)
 
 

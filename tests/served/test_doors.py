@@ -244,8 +244,8 @@ class TestControlPlane:
     def test_the_local_node_holds_everything_it_is_offered(self, served: Served) -> None:
         def accepted() -> bool:
             return set(node(served)["accepted"]) == {
-                "listeners", "clusters", "routes/doors", "secrets/door", "extension_configs/access_token",
-                "extension_configs/revocations",
+                "listeners", "clusters", "routes/doors", "routes/device_door", "secrets/door", "secrets/device_cas",
+                "extension_configs/access_token", "extension_configs/revocations",
             }  # fmt: skip
 
         wait_for(accepted, 15, lambda: str(node(served)))
