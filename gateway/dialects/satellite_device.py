@@ -17,7 +17,7 @@ from devices import app_states, check_in, configs, contact, records, system_info
 from devices.contact import Contact, NotServed
 from devices.keys import Key
 from devices.models import Device
-from gateway import device_certificates, device_identity
+from gateway import device_certificates, device_identity, serializers
 from gateway.dialects.satellite_device_shapes import (
     CERTIFICATE_EXAMPLE,
     CONFIG_EXAMPLE,
@@ -26,12 +26,12 @@ from gateway.dialects.satellite_device_shapes import (
     STATES_EXAMPLE,
     AppsStatesSerializer,
     CertificateRequestSerializer,
-    CertificateSerializer,
     DeviceSchema,
     EventSerializer,
     NetworkSerializer,
     SelfSerializer,
 )
+from gateway.serializers import SignedSerializer
 from portal import errors, etags, strict_json
 from portal.actor import Actor
 from portal.bodies import body_of
@@ -222,7 +222,7 @@ class Certificate(DeviceEndpoint):
     @extend_schema(
         operation_id="device_certificate",
         request=CertificateRequestSerializer,
-        responses={201: CertificateSerializer},
+        responses={201: SignedSerializer},
         examples=[CERTIFICATE_EXAMPLE],
     )
     def post(self, request: Request) -> Response:
@@ -232,7 +232,7 @@ class Certificate(DeviceEndpoint):
         if not isinstance(csr, str):
             raise Invalid("csr", "Send the certificate request as text, as PEM.")
         signed = self.carry_out(device_certificates.renew, csr, by=self.actor)
-        return Response(CertificateSerializer(signed).data, 201)
+        return Response(serializers.signed(signed), 201)
 
 
 def _is_held(request: Request, version: str, changed_at: datetime) -> bool:

@@ -224,14 +224,3 @@ class NetworkSerializer(serializers.Serializer[Any]):
 
 class CertificateRequestSerializer(serializers.Serializer[Any]):
     csr = serializers.CharField(help_text="One PEM CERTIFICATE REQUEST whose only CN is the device's id.")
-
-
-class CertificateSerializer(serializers.Serializer[Any]):
-    """A certificate that was just signed."""
-
-    certificate = serializers.CharField(help_text="As PEM.")
-    ca = serializers.CharField(help_text="The certificate of the CA that signed it, as PEM.")
-    serial = serializers.CharField(help_text="Hexadecimal.")
-    fingerprint = serializers.CharField(help_text="SHA-256 of the certificate, hexadecimal.")
-    not_before = serializers.DateTimeField()
-    not_after = serializers.DateTimeField()
