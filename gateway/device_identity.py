@@ -85,14 +85,15 @@ def read(forwarded: str, now: datetime) -> tuple[Presented, str]:
         raise NotAccepted(f"The certificate is not valid before {presented.not_before:%Y-%m-%d %H:%M:%S} UTC.")
     if now > presented.not_after:
         raise NotAccepted(f"The certificate ended at {presented.not_after:%Y-%m-%d %H:%M:%S} UTC; get a new one.")
-    bundle = _bundle()
-    if known and known[1] in bundle:
+    if known and known[1] in _bundle():
         return presented, known[1].fingerprint
     certificate = _certificate(forwarded)
-    for issuer in bundle:
-        if _signed(certificate, issuer):
-            _remember(digest, presented, issuer)
-            return presented, issuer.fingerprint
+    # Envoy may know of a CA a moment before this process does, so it looks again before it says no.
+    for bundle in (_bundle, _bundle_anew):
+        for issuer in bundle():
+            if _signed(certificate, issuer):
+                _remember(digest, presented, issuer)
+                return presented, issuer.fingerprint
     raise NotAccepted("The CA that signed the certificate is not, or no longer, among the device CAs.")
 
 
@@ -181,12 +182,16 @@ _held: tuple[float, list[Issuer]] = (0.0, [])
 
 
 def _bundle() -> list[Issuer]:
-    global _held  # One bundle a process.
     until, bundle = _held
-    if time.monotonic() >= until:
-        holding = DeviceCA.objects.filter(not_before__lte=timezone.now(), not_after__gt=timezone.now())
-        bundle = [Issuer(*row) for row in holding.order_by("name").values_list("fingerprint", "certificate")]
-        _held = (time.monotonic() + BUNDLE_HELD, bundle)
+    return bundle if time.monotonic() < until else _bundle_anew()
+
+
+def _bundle_anew() -> list[Issuer]:
+    global _held  # One bundle a process.
+    now = timezone.now()
+    holding = DeviceCA.objects.filter(not_before__lte=now, not_after__gt=now).order_by("name")
+    bundle = [Issuer(*row) for row in holding.values_list("fingerprint", "certificate")]
+    _held = (time.monotonic() + BUNDLE_HELD, bundle)
     return bundle
 
 

@@ -175,6 +175,13 @@ class TestIssuer:
         device_identity.forget_bundle()
         assert "no longer" in refusal(holder)
 
+    def test_one_that_was_added_a_moment_ago_is_known_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert read(HALL.issue())  # From now on the bundle is held for a second.
+        late = Authority("late CA")
+        monkeypatch.setattr(device_identity, "forget_bundle", lambda: None)
+        trust(late, "late")
+        assert read(late.issue()).id == "press-1"
+
     def test_one_between_a_device_and_the_bundle(self) -> None:
         between = HALL.issue("between", is_ca=True, purposes=None)
         authority = Authority.__new__(Authority)
