@@ -15,10 +15,11 @@ run: $(INSTALLED)
 
 install: $(INSTALLED)
 
+# Tests of real processes wait more than they work, so three of them share two cores.
 test: $(TESTABLE)
 	@$(BIN)/python -m tests.machine
 	$(BIN)/python -m pytest -q -n 2 $(UNIT) tests/test_*.py
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(REAL)
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(REAL)
 	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 $(UNIT)
 
 check: $(TESTABLE)
