@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from gateway import ca_certificates, trial
+from gateway import ca_certificates, device_identity, trial
 from gateway.ca_certificates import CACertificate
 from gateway.models import DeviceCA
 from portal import audit, sealing, text
@@ -147,6 +147,7 @@ def add(name: str, pem: str, *, by: Actor) -> DeviceCA:
 def withdraw(ca: DeviceCA, *, by: Actor, reason: str = "") -> None:
     """Remove a CA and, if it signs here, its key for good. Whatever it signed is refused at the door from now on."""
     text.check("reason", reason, most=500)
+    transaction.on_commit(device_identity.forget_bundle)  # At once here; other processes look within a second.
     removed, _ = DeviceCA.objects.filter(pk=ca.pk).delete()
     if not removed:
         raise Unknown(ca.name)

@@ -64,7 +64,7 @@ DEVICES = Door("door_devices", "AUTO", routes.DEVICES, DEVICE_CONNECTIONS, idle_
 
 
 def _chain(door: Door) -> dict[str, Any]:
-    """At most so many connections, so that idle ones never use up the machine; the oldest idle ones end after 60 s."""
+    """At most so many connections, so that idle ones never use up the machine; each ends when it was idle for long."""
     limit = typed(
         "envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit",
         stat_prefix=door.name,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from devices import check_in
 from gateway.envoy.plan import PORTAL, PORTAL_FILE_TIMEOUT, PORTAL_FILES, PORTAL_SILENCE, PORTAL_TIMEOUT, Plan
 from gateway.envoy.sources import typed
 
@@ -9,7 +10,6 @@ NAME = "doors"
 DEVICES = "device_door"
 # By which the portal knows that a request came in at the device door; client copies of it are removed before.
 DOOR_HEADER = "x-gatehouse-door"
-UNREADABLE_HEADER = "x-gatehouse-unreadable"
 HEX = "[0-9A-Fa-f]"
 DOT = r"(\.|%2[eE])"
 # What two readers could read differently, in the path without its query.
@@ -126,7 +126,7 @@ def devices(plan: Plan) -> list[dict[str, Any]]:
             "name": PORTAL,
             "match": {"prefix": "/", "headers": _unfit(name, "[ -~]*")},
             "route": TO_PORTAL,
-            "request_headers_to_add": [header(UNREADABLE_HEADER, name)],
+            "request_headers_to_add": [header(check_in.UNREADABLE, name)],
         }
         for name in plan.device_headers
     ]

@@ -3,13 +3,11 @@
 import http.client
 import json
 import re
-import shutil
 import socket
 import ssl
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 from itertools import count
@@ -23,8 +21,8 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
 from tests.pki import Authority, new_key
-from tests.served.installation import Served, serving, until_closed, wait_for
-from tests.served.test_device_door import LIVE, SCOPES, Line, knock
+from tests.served.installation import Served, until_closed, wait_for
+from tests.served.test_device_door import LIVE, Line, knock
 
 HALL_NAME = "attacked hall CA"
 HALL = Authority(HALL_NAME)
@@ -34,34 +32,6 @@ POST = b"POST /events HTTP/1.1\r\nHost: localhost\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
 LAST = b"GET /device HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
-
-
-@pytest.fixture(scope="module")
-def portal() -> Iterator[Served]:
-    with serving() as ready:
-        yield ready
-
-
-@pytest.fixture(scope="module")
-def rest(portal: Served) -> Callable[..., Any]:
-    """A call of the native REST API with every scope that the tests need."""
-    scopes = [f"--scope={scope}" for scope in SCOPES]
-    token = portal.manage("issue_token", "test", "--owner=admin", "--days=1", *scopes).strip()
-
-    def call(method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        answered, _, content = portal.ask(method, f"/api/v1{path}", json.dumps(body) if body else None, headers)
-        assert answered == status, content
-        return json.loads(content) if content else None
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def files() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="gh-pki-"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -3,14 +3,12 @@
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import ssl
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -20,44 +18,14 @@ import pytest
 from cryptography import x509
 
 from tests.pki import SERVER, Authority, Holder, new_key, request_for
-from tests.served.installation import Served, serving, wait_for
+from tests.served.installation import Served, wait_for
 
 LIVE = 2.0  # Seconds within which a CA is there, or gone.
-SCOPES = ("devices:read", "devices:admit", "devices:update", "devices:delete", "devices:enrol", "gateway:read",
-          "gateway:manage")  # fmt: skip
 HALL = Authority("hall CA")
 HANDSHAKE = new_key()
 NUMBERS = count(1)
 
 Answer = tuple[int, http.client.HTTPMessage, Any]
-
-
-@pytest.fixture(scope="module")
-def portal() -> Iterator[Served]:
-    with serving() as ready:
-        yield ready
-
-
-@pytest.fixture(scope="module")
-def rest(portal: Served) -> Callable[..., Any]:
-    """A call of the native REST API with every scope that the tests need."""
-    scopes = [f"--scope={scope}" for scope in SCOPES]
-    token = portal.manage("issue_token", "test", "--owner=admin", "--days=1", *scopes).strip()
-
-    def call(method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        answered, _, content = portal.ask(method, f"/api/v1{path}", json.dumps(body) if body else None, headers)
-        assert answered == status, content
-        return json.loads(content) if content else None
-
-    return call
-
-
-@pytest.fixture(scope="module")
-def files() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="gh-pki-"))
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module", autouse=True)
