@@ -15,12 +15,12 @@ run: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# Tests of real processes wait more than they work, so three of them share two cores.
+# Tests of real processes wait about as long as they work, so four of them share two cores.
 test: $(TESTABLE)
 	@$(BIN)/python -m tests.machine
 	$(BIN)/python -m pytest -q -n 2 $(UNIT) tests/test_*.py
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile $(REAL)
-	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 $(UNIT)
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(REAL)
+	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 --rows 2 $(UNIT)
 
 check: $(TESTABLE)
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from devices import shutdown_cancel
 from devices.models import Device, Status
 from portal import audit, outbox, text
 from portal.actor import Actor
@@ -66,6 +67,8 @@ def decide(device: Device, decision: Status, *, by: Actor, reason: str = "", see
     read_again(device)
     if not decided:
         raise Denied(device) if device.is_denied else NotPossible(_standing(device, decision, stale=True))
+    if decision == REJECTED:
+        shutdown_cancel.withdraw([device.pk], shutdown_cancel.NOT_ACCEPTED, by=by)
     audit.record(
         by,
         f"device.{decision}",
@@ -92,6 +95,8 @@ def decide_all(
     decided = [device_id for _, device_id in (change.subject for change in changes)]
     if decided:
         Device.objects.filter(pk__in=decided).update(**_decided(decision, by))
+        if decision == REJECTED:
+            shutdown_cancel.withdraw(decided, shutdown_cancel.NOT_ACCEPTED, by=by)
         audit.record_all(by, f"device.{decision}", changes, reason=reason)
         outbox.put_all(f"device.{decision}", [{"device": device_id, "by": str(by)} for device_id in decided])
     return refusals

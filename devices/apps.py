@@ -1,4 +1,4 @@
-"""The devices app; puts the fleet on the overview when Django starts."""
+"""The devices app; when Django starts it puts the fleet on the overview, and shutdowns there and on a device's page."""
 
 from django.apps import AppConfig
 
@@ -7,4 +7,5 @@ class DevicesConfig(AppConfig):
     name = "devices"
 
     def ready(self) -> None:
-        import devices.overview  # noqa: F401
+        import devices.overview
+        import devices.shutdown_panels  # noqa: F401

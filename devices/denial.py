@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from devices import admission, keychange
+from devices import admission, keychange, shutdown_cancel
 from devices.admission import NOT_LOOKED_AT
 from devices.models import AppState, Device, DeviceConfig, Inventory, SystemInfo, UpdateEvent
 from portal import audit, outbox, text
@@ -42,6 +42,7 @@ def deny(device: Device, *, by: Actor, reason: str = "", seen: int | None = None
         raise refusal
     _update(device, seen, **_denied(by, reason))
     _destroy([device.pk])
+    shutdown_cancel.withdraw([device.pk], shutdown_cancel.DENIED, by=by)
     audit.record(by, "device.denied", ("device", device.pk), before=FREE, after=DENIED, reason=reason)
     outbox.put("device.denied", {"device": device.pk, "by": str(by), "reason": reason})
 
@@ -57,6 +58,7 @@ def deny_all(
     if denied:
         Device.objects.filter(pk__in=denied).update(revision=F("revision") + 1, **_denied(by, reason))
         _destroy(denied)
+        shutdown_cancel.withdraw(denied, shutdown_cancel.DENIED, by=by)
         changes = [audit.Change(("device", device_id), FREE, DENIED) for device_id in denied]
         audit.record_all(by, "device.denied", changes, reason=reason)
         outbox.put_all("device.denied", [{"device": pk, "by": str(by), "reason": reason} for pk in denied])
@@ -88,6 +90,7 @@ def purge(device: Device, *, by: Actor, reason: str = "", seen: int | None = Non
         admission.read_again(device)
         raise Changed(_changed(device))
     locked.delete()
+    shutdown_cancel.withdraw([key], shutdown_cancel.NOT_ACCEPTED, by=by)
     audit.record(by, "device.purged", ("device", key), before=before, reason=reason)
     outbox.put("device.purged", {"device": key, "by": str(by)})
 
@@ -118,9 +121,8 @@ def _refusal(device: Device, seen: int | None) -> Refusal | None:
 
 
 def _denied(by: Actor, reason: str) -> dict[str, Any]:
-    return {
-        "denied_at": timezone.now(), "denied_by": str(by), "denied_reason": reason, "epoch": F("epoch") + 1
-    }  # fmt: skip
+    counted = {"epoch": F("epoch") + 1, "denials": F("denials") + 1}
+    return {"denied_at": timezone.now(), "denied_by": str(by), "denied_reason": reason, **counted}
 
 
 def _destroy(denied: Collection[str]) -> None:

@@ -6,12 +6,13 @@ from django import forms
 
 from devices import bulk
 from portal.refusal import Invalid
+from portal.whole_number_field import WholeNumberField
 
 
 class DecisionForm(forms.Form):
     """The revision that the person looked at, and why, in words that the history keeps."""
 
-    seen = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+    seen = WholeNumberField(min_value=1, max_value=2**31 - 1)
     reason = forms.CharField(max_length=500, required=False)
 
 

@@ -112,6 +112,7 @@ def accept(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
         after={"fingerprint": request.new_fingerprint},
         reason=reason,
     )
+    outbox.put("key_change.accepted", {"device": device.pk, "fingerprint": request.new_fingerprint, "by": str(by)})
     device.refresh_from_db()
 
 

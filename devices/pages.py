@@ -9,7 +9,18 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
-from devices import admission, counts, denial, export, forms, keychange, listing, sections, stored_pages
+from devices import (
+    admission,
+    counts,
+    denial,
+    export,
+    forms,
+    keychange,
+    listing,
+    sections,
+    shutdown_history,
+    stored_pages,
+)
 from devices.models import Device, KeyChange, KeyChangeRequest, Status
 from portal.access import requires
 from portal.csv_file import csv_file
@@ -27,6 +38,7 @@ LIST = "/portal/devices/"
 def index(request: PageRequest) -> HttpResponse:
     """The list of devices. `last` is the one just decided on, which a browser without htmx is told of."""
     page = listing.read(request.GET)
+    _mark_off(request, page.devices)
     last = listing.last_in(request.GET)
     live = _live(page.wanted.tab, page.since, 0)
     # How many all of them are is known only where somebody keeps count.
@@ -150,8 +162,14 @@ def _show(request: PageRequest, device: Device) -> HttpResponse:
     if request.htmx and request.htmx.target == "device":
         return _told(render(request, "devices/_device.html", {**_facts(request, device), "decided": True}))
     here = own_page(request.POST.get("next"), device.get_absolute_url())
+    _mark_off(request, [device])
     context = {"device": device, "here": here, "decided": True}
     return _told(fragment(request, "devices/_row.html", context, otherwise=_naming(here, device)))
+
+
+def _mark_off(request: PageRequest, devices: list[Device]) -> None:
+    if request.actor.may(Scope.SHUTDOWNS_READ):
+        shutdown_history.mark(devices)
 
 
 def _told(response: HttpResponse) -> HttpResponse:
@@ -178,6 +196,7 @@ def _live(tab: str, since: int, news: int) -> dict[str, Any]:
 
 def _facts(request: PageRequest, device: Device) -> dict[str, Any]:
     history = AuditEvent.objects.filter(subject_kind="device", subject_id=device.pk).order_by("-number")
+    _mark_off(request, [device])
     return {
         "device": device,
         "here": device.get_absolute_url(),

@@ -8,6 +8,7 @@ from django import forms
 from devices import rules
 from devices.models import EnrolmentRule, Verdict
 from portal.refusal import Invalid
+from portal.whole_number_field import WholeNumberField
 
 # As a browser writes a moment, with seconds and without; all in UTC.
 MOMENTS = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"]
@@ -37,10 +38,10 @@ class RuleForm(ConditionsForm):
     ends_at = forms.DateTimeField(
         required=False, input_formats=MOMENTS, widget=forms.DateTimeInput(format=MOMENTS[0]), error_messages=NO_MOMENT
     )
-    most = forms.IntegerField(required=False, error_messages=NO_NUMBER)
+    most = WholeNumberField(required=False, error_messages=NO_NUMBER)
     fits_every_device = forms.BooleanField(required=False)
     reason = forms.CharField(max_length=500, required=False)
-    seen = forms.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
+    seen = WholeNumberField(min_value=1, max_value=2**31 - 1, required=False)
 
     def changed(self) -> dict[str, Any]:
         """The facts that the person has changed; a moment is shown without fractions of a second, which then stay."""
@@ -54,7 +55,7 @@ class RuleForm(ConditionsForm):
 class SeenForm(forms.Form):
     """The revision that the person looked at, and why."""
 
-    seen = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+    seen = WholeNumberField(min_value=1, max_value=2**31 - 1)
     reason = forms.CharField(max_length=500, required=False)
 
 

@@ -1,4 +1,4 @@
-"""The certificate of the TLS door that Gatehouse makes for itself, so that TLS works from the first minute.
+"""The certificate that Gatehouse makes for each TLS door, so that TLS works from the first minute.
 
 Its renewals keep the key, so a client that pinned it goes on. One that an operator installed is never touched.
 """
@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from gateway import addresses, run_folder
-from gateway.models import Role, TlsCertificate
+from gateway.models import GatewayNode, Role, TlsCertificate
 from portal import audit, sealing
 from portal.actor import Actor
 from portal.refusal import Refusal
@@ -41,21 +42,52 @@ def ensure_default(*, by: Actor) -> TlsCertificate:
     names = wanted_names()
     now = timezone.now()
     with transaction.atomic():
-        own = TlsCertificate.objects.select_for_update().filter(role=Role.DOOR, installed=False).first()
+        own = _own().filter(node=None).first()
+        if own is not None and settings.ON_SERVER:
+            names = list(dict.fromkeys([*own.names, *names]))  # Other hosts show it too.
         if own is None or own.not_after - now < RENEWED_BEFORE or not set(names) <= set(own.names):
             own = _issue(own, names, now, by=by)
     return own
 
 
-def renew_due(*, by: Actor) -> bool:
-    """Renew the door's own certificate when it ends within 30 days; keeps its names."""
-    now = timezone.now()
+def make_for(node: GatewayNode, names: Iterable[str], *, by: Actor) -> TlsCertificate:
+    """Make the one of a remote node's door, or make it anew with the same key if it lacks one of these names."""
+    wanted = list(dict.fromkeys(name for name in (*ALWAYS[:3], node.name, *names) if _alternative(name)))
     with transaction.atomic():
-        own = TlsCertificate.objects.select_for_update().filter(role=Role.DOOR, installed=False).first()
-        if own is None or own.not_after - now >= RENEWED_BEFORE:
-            return False
-        _issue(own, own.names, now, by=by)
-    return True
+        own = _own().filter(node=node).first()
+        if own is None or not set(wanted) <= set(own.names):
+            known = own.names if own else []
+            own = _issue(own, list(dict.fromkeys([*wanted, *known])), timezone.now(), by=by, node=node)
+    return own
+
+
+def renew_due(*, by: Actor) -> bool:
+    """Renew those that end within 30 days; each keeps its names. Whether any did."""
+    now, renewed = timezone.now(), False
+    with transaction.atomic():
+        for own in _own().filter(not_after__lt=now + RENEWED_BEFORE).order_by("pk"):
+            _issue(own, own.names, now, by=by, node=own.node)
+            renewed = True
+    return renewed
+
+
+def subject(node: GatewayNode | None) -> tuple[str, str]:
+    """By which the history knows the certificate of a door."""
+    return ("certificate", f"{Role.DOOR} of {node}" if node else Role.DOOR)
+
+
+def fits(certificate: TlsCertificate) -> bool:
+    """Whether the stored key belongs to the stored certificate; a key that does not open is refused."""
+    plain = sealing.unseal(certificate.sealed_key)
+    try:
+        key, first = (
+            # It was judged when it was installed, and nobody but us could seal another.
+            load_pem_private_key(plain, password=None, unsafe_skip_rsa_key_validation=True),
+            x509.load_pem_x509_certificate(certificate.chain.encode()),
+        )
+        return key.public_key() == first.public_key()
+    except (ValueError, TypeError):
+        return False
 
 
 class Unusable(Refusal):
@@ -67,23 +99,20 @@ class Unusable(Refusal):
 def refuse_unusable() -> None:
     """Refuse a stored certificate whose key does not open or belongs to another, before a door waits for it in vain."""
     shown = TlsCertificate.objects.shown(Role.DOOR)
-    if shown is None:
-        return
-    plain = sealing.unseal(shown.sealed_key)
-    try:
-        key, first = load_pem_private_key(plain, password=None), x509.load_pem_x509_certificate(shown.chain.encode())
-        fits = key.public_key() == first.public_key()
-    except (ValueError, TypeError):
-        fits = False
-    if not fits:
-        raise Unusable("The certificate of the TLS door does not fit its key; restore the database from your backup.")
+    if shown and not fits(shown):
+        raise Unusable(
+            "The certificate of the TLS door does not fit its key; install it again with install_certificate, or "
+            "restore the database from your backup."
+        )
 
 
 def publish() -> None:
     """Put the chain that the door shows into the run folder, for clients that want to trust it."""
     shown = TlsCertificate.objects.shown(Role.DOOR)
     path = run_folder.DOOR_CHAIN
-    if shown is not None and not (path.exists() and path.read_text() == shown.chain):
+    # A command may be run where no door is.
+    is_new = shown is not None and path.parent.is_dir() and not (path.exists() and path.read_text() == shown.chain)
+    if shown is not None and is_new:
         run_folder.write(path, shown.chain, mode=0o644)
 
 
@@ -95,9 +124,24 @@ def wanted_names() -> list[str]:
     return list(dict.fromkeys(name for name in names if _alternative(name)))
 
 
-def _issue(own: TlsCertificate | None, names: list[str], now: datetime, *, by: Actor) -> TlsCertificate:
+def is_host(name: str) -> bool:
+    """Whether a certificate can carry this name: an address, or what may be a host's."""
+    return _alternative(name) is not None
+
+
+def _own() -> QuerySet[TlsCertificate]:
+    """Those that Gatehouse made, locked."""
+    made: QuerySet[TlsCertificate] = TlsCertificate.objects.select_for_update(of=("self",)).filter(
+        role=Role.DOOR, installed=False
+    )
+    return made
+
+
+def _issue(
+    own: TlsCertificate | None, names: list[str], now: datetime, *, by: Actor, node: GatewayNode | None = None
+) -> TlsCertificate:
     key = _key_of(own)
-    certificate = make(key, socket.gethostname(), names, now)
+    certificate = make(key, node.name if node else socket.gethostname(), names, now)
     facts = {
         "chain": certificate.public_bytes(Encoding.PEM).decode(),
         "sealed_key": own.sealed_key if own else sealing.seal(_pem(key)),
@@ -106,12 +150,15 @@ def _issue(own: TlsCertificate | None, names: list[str], now: datetime, *, by: A
         "names": names,
         "not_before": certificate.not_valid_before_utc,
         "not_after": certificate.not_valid_after_utc,
+        "created_at": now,
+        "created_by": str(by),
     }
-    issued, _ = TlsCertificate.objects.update_or_create(role=Role.DOOR, installed=False, defaults=facts)
+    issued: TlsCertificate
+    issued, _ = TlsCertificate.objects.update_or_create(role=Role.DOOR, installed=False, node=node, defaults=facts)
     audit.record(
         by,
         "certificate.renewed" if own else "certificate.made",
-        ("certificate", Role.DOOR),
+        subject(node),
         before={"fingerprint": own.fingerprint, "not_after": own.not_after} if own else None,
         after={"fingerprint": issued.fingerprint, "not_after": issued.not_after, "names": names},
     )

@@ -42,9 +42,10 @@ def _answer(request: HttpRequest, kind: str) -> HttpResponse:
     nodes.speaks_as(node, _at(asked, "node", "id"))
     asked_names = _at(asked, "resource_names")
     names = [str(name) for name in asked_names] if isinstance(asked_names, list) else []
-    offer = discovery.offer(kind, names)
+    offer = discovery.offer(kind, names, node)
     poll = nodes.Poll(
-        discovery.subscription(kind, names),
+        # Of what was asked for, that which there is: nothing is remembered for names that are nobody's.
+        discovery.subscription(kind, [each["name"] for each in offer.resources] if names else []),
         str(_at(asked, "version_info") or ""),
         envoy_version=_envoy_version(asked),
         address=request.META.get("REMOTE_ADDR", ""),
@@ -54,7 +55,7 @@ def _answer(request: HttpRequest, kind: str) -> HttpResponse:
         poll,
         offer.content,
         objected=lambda since: trial.objection(kind, since) if node.kind == NodeKind.LOCAL else None,
-        why=lambda: trial.reason(kind),
+        why=lambda: trial.reason(kind, node),
     )
     if version is None:
         return HttpResponse(status=304)

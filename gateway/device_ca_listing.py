@@ -60,12 +60,6 @@ def refused_by() -> list[tuple[str, str]]:
     return [(name, refusals[SUBSCRIPTION]) for name, refusals in told if SUBSCRIPTION in refusals]
 
 
-def ending_soon(now: datetime) -> list[DeviceCA]:
-    """Those that have not ended and will within 90 days, the first to end first."""
-    ending = DeviceCA.objects.filter(not_after__gt=now, not_after__lte=now + SOON)
-    return list(ending.order_by("not_after", "name"))
-
-
 def certificates(found: Iterable[IssuedCertificate], *, key: str = "") -> list[ListedCertificate]:
     """These certificates; `key` is the fingerprint of the key that the device has now, if that is known."""
     names = dict(DeviceCA.objects.values_list("fingerprint", "name"))

@@ -7,12 +7,13 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
-from gateway import device_cas, nodes, trial
-from gateway.models import GatewayNode, Role, TlsCertificate
+from gateway import device_cas, expiring, nodes, trial
+from gateway.models import GatewayNode, Role, RouteEntryRefusal, TlsCertificate
 from portal import audit, health
 from portal.models import Outbox, ScheduledJob
 from portal.refusal import Refusal
@@ -20,6 +21,8 @@ from portal.refusal import Refusal
 LEAST_FREE = 500 * 1024 * 1024
 LATE = timedelta(seconds=30)
 SOON = timedelta(days=30)
+# Those of nodes elsewhere are announced 30 days ahead too; one that is so near its end was overlooked.
+VERY_SOON = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ def examine() -> Iterator[Finding]:
     if database is None:
         needing: dict[str, Callable[[], str | None]] = {
             "audit": _audit, "worker": _worker, "outbox": _outbox, "certificate": _certificate,
-            "device CAs": _device_cas, "nodes": _nodes,
+            "node certificates": _node_certificates, "device CAs": _device_cas, "nodes": _nodes,
+            "route entries": _route_entries,
         }  # fmt: skip
         for about, check in needing.items():
             yield Finding(about, check())
@@ -50,9 +54,11 @@ def examine() -> Iterator[Finding]:
 
 
 def _secrets() -> str | None:
-    if not settings.SECRETS_DIR.exists():
-        return None  # All of them come from the environment.
-    for path in sorted(settings.SECRETS_DIR.iterdir()):
+    """Whether others on this machine can read one, or the file of an embedded database, in which sessions stand."""
+    # Where all of them come from the environment, there is no folder.
+    kept = sorted(settings.SECRETS_DIR.iterdir()) if settings.SECRETS_DIR.exists() else []
+    file = Path(settings.DATABASES["default"]["NAME"])
+    for path in [*kept, *([file] if not settings.ON_SERVER and file.exists() else [])]:
         if path.stat().st_mode & 0o077:
             return f"{path} can be read by others; run chmod 600 {path}."
     return None
@@ -100,6 +106,18 @@ def _certificate() -> str | None:
     return None
 
 
+def _node_certificates() -> str | None:
+    """Whether what the doors of nodes elsewhere show has ended, or is about to; each is named."""
+    now = timezone.now()
+    ending = expiring.door_certificates().filter(node__isnull=False, not_after__lt=now + VERY_SOON)
+    said = [
+        f"The certificate that the node {certificate.node} shows {'ended' if certificate.not_after <= now else 'ends'} "
+        f"on {certificate.not_after:%Y-%m-%d}; install the next one with install_certificate --node {certificate.node}."
+        for certificate in ending.order_by("node__name")
+    ]
+    return " ".join(said) or None
+
+
 def _device_cas() -> str | None:
     """Whether one signs, opens under the master key and fits its certificate, and does not end soon."""
     try:
@@ -119,6 +137,11 @@ def _nodes() -> str | None:
         for subscription, reason in nodes.standing_refusals(node).items():
             return f"The node {node} does not take {subscription} and goes on with what it had: {reason}"
     return None
+
+
+def _route_entries() -> str | None:
+    refused = [str(refusal) for refusal in RouteEntryRefusal.objects.order_by("position")]
+    return f"{' '.join(refused)} Correct EDGEX_ADD_PROXY_ROUTE and start serve again." if refused else None
 
 
 def _door(host: str, port: int, *, tls: bool, asked: str = "/readyz", answered: int = 200) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from django.db.models import Count, Min
+from django.db.models import Count
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -12,10 +12,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from rest_framework.request import Request
 
+from devices import shutdown_listing
 from devices.models import Device, KeyChange, KeyChangeRequest, Status
-from gateway.models import DeviceCA, GatewayNode, TlsCertificate
+from gateway.models import GatewayNode, Route, TrafficReading
+from portal import expiry
 from portal.access import HasScope
-from portal.models import AuditEvent, FailedAttempts, Outbox
+from portal.models import AuditEvent, FailedAttempts, Letter, Outbox
 from portal.rest import Endpoint
 from portal.scopes import Scope
 from tokens.models import ApiToken
@@ -50,8 +52,10 @@ class Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self.fleet()
         yield from self.changes()
+        yield from self.shutdowns()
         yield from self.keys()
         yield from self.nodes()
+        yield from self.routes()
 
     def fleet(self) -> Iterator[Metric]:
         devices = GaugeMetricFamily("gatehouse_devices", "Devices by admission status.", labels=["status"])
@@ -72,20 +76,23 @@ class Figures(Collector):
         waits = FailedAttempts.objects.filter(wait_until__gt=timezone.now()).count()
         yield GaugeMetricFamily("gatehouse_addresses_waiting", "Addresses slowed down after failures.", waits)
 
+    def shutdowns(self) -> Iterator[Metric]:
+        targets = GaugeMetricFamily("gatehouse_shutdown_targets", "Devices of shutdowns by state.", labels=["state"])
+        for state, number in shutdown_listing.count_all().items():
+            targets.add_metric([state], number)
+        yield targets
+
     def keys(self) -> Iterator[Metric]:
         now = timezone.now()
         live = ApiToken.objects.live(now)
         yield GaugeMetricFamily("gatehouse_api_tokens_live", "API tokens neither expired nor revoked.", live.count())
-        expiries = {
-            "api_token": live.aggregate(first=Min("expires_at"))["first"],
-            "certificate": TlsCertificate.objects.aggregate(first=Min("not_after"))["first"],
-            "device_ca": DeviceCA.objects.filter(not_after__gt=now).aggregate(first=Min("not_after"))["first"],
-        }
         first = GaugeMetricFamily("gatehouse_days_to_expiry", "Days until one of a kind expires.", labels=["kind"])
-        for kind, expiry in expiries.items():
-            if expiry:
-                first.add_metric([kind], (expiry - now).total_seconds() / 86400)
+        for source in expiry.sources():
+            if ends_at := source.first_end(now):
+                first.add_metric([source.kind], (ends_at - now).total_seconds() / 86400)
         yield first
+        unsent = Letter.objects.filter(sent_at=None).count()
+        yield GaugeMetricFamily("gatehouse_mails_waiting", "Mails that no server has taken yet.", unsent)
 
     def nodes(self) -> Iterator[Metric]:
         seen = GaugeMetricFamily("gatehouse_node_seen_seconds", "Seconds since an Envoy asked.", labels=["node"])
@@ -94,3 +101,23 @@ class Figures(Collector):
             if last_seen:
                 seen.add_metric([name], (now - last_seen).total_seconds())
         yield seen
+
+    def routes(self) -> Iterator[Metric]:
+        """As each Envoy has counted since it began; of routes through which nothing has passed there is nothing."""
+        requests = CounterMetricFamily(
+            "gatehouse_route_requests", "Requests that reached the service of a route.", labels=["node", "route"]
+        )
+        errors = CounterMetricFamily(
+            "gatehouse_route_errors",
+            "Answers of 400 and more by their first digit.",
+            labels=["node", "route", "status"],
+        )
+        prefixes = dict(Route.objects.values_list("pk", "prefix"))
+        for node, counts in TrafficReading.objects.values_list("node__name", "counts"):
+            for number, count in counts.items():
+                if prefix := prefixes.get(int(number)):
+                    requests.add_metric([node, prefix], count["requests"])
+                    errors.add_metric([node, prefix, "4xx"], count["client_errors"])
+                    errors.add_metric([node, prefix, "5xx"], count["server_errors"])
+        yield requests
+        yield errors

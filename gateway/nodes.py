@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -12,9 +13,10 @@ from gateway.models import GatewayNode, NodeKind
 from portal import audit
 from portal.actor import Actor
 from portal.refusal import Refusal
-from tokens import secret
+from tokens import peppers, secret
 
 KIND = "gate_node"
+# By which people name the doors beside the portal, whatever their host is called.
 LOCAL = "local"
 SEEN_EVERY = timedelta(seconds=15)
 AWAY_AFTER = timedelta(seconds=30)
@@ -36,13 +38,24 @@ class AnotherNode(Refusal):
     status, code = 403, "node_mismatch"
 
 
+class NameOfAnother(Refusal):
+    """An Envoy elsewhere has the name of this host."""
+
+    code = "node_name_taken"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is a node elsewhere; set GATEHOUSE_NODE to another name, or delete that node.")
+
+
 def local(*, by: Actor) -> tuple[GatewayNode, str]:
-    """The Envoy beside the portal, with a new token; the former one is worth nothing from now on."""
-    made = secret.generate(KIND)
+    """The Envoy beside the portal on this host, with a new token; the former one is worth nothing from now on."""
+    made, name = secret.generate(KIND), settings.NODE
     facts = {"token_id": made.id, "digest": made.digest, "pepper": made.pepper}
     with transaction.atomic():
+        if GatewayNode.objects.filter(name=name, kind=NodeKind.REMOTE).exists():
+            raise NameOfAnother(name)
         node, new = GatewayNode.objects.update_or_create(
-            kind=NodeKind.LOCAL, defaults=facts, create_defaults={**facts, "name": LOCAL}
+            name=name, defaults=facts, create_defaults={**facts, "kind": NodeKind.LOCAL}
         )
         audit.record(by, "node.made" if new else "node.token_renewed", ("node", node.name))
     return node, made.text
@@ -52,9 +65,12 @@ def known(authorization: str) -> GatewayNode:
     """The node whose token this is."""
     scheme, _, text = authorization.partition(" ")
     token_id = secret.parse(KIND, text) if scheme.lower() == "bearer" else None
-    node = GatewayNode.objects.filter(token_id=token_id).first() if token_id else None
+    # Each node asks several times a second: to put the question together would be most of what it costs.
+    asked = f"SELECT * FROM {GatewayNode._meta.db_table} WHERE token_id = %s"  # noqa: S608
+    node = next(iter(GatewayNode.objects.raw(asked, [token_id])), None) if token_id else None
     if node is None or not secret.matches(text, node.digest, node.pepper):
         raise NotANode("The control plane answers to nodes only; send the node's own token.")
+    peppers.renew(GatewayNode, node.pk, text, node.digest, node.pepper)
     return node
 
 
@@ -121,8 +137,9 @@ def judge(
 
 
 def is_away(node: GatewayNode) -> bool:
-    """Whether the node has been silent for 30 s."""
-    return node.last_seen is None or timezone.now() - node.last_seen > AWAY_AFTER
+    """Whether the node has been silent for 30 s, or for longer than one may be that is to ask seldom."""
+    seldom = SEEN_EVERY + 2 * timedelta(seconds=node.revocations_poll_s) + timedelta(seconds=1)
+    return node.last_seen is None or timezone.now() - node.last_seen > max(AWAY_AFTER, seldom)
 
 
 def standing_refusals(node: GatewayNode) -> dict[str, str]:
@@ -151,7 +168,9 @@ def _note(node: GatewayNode, poll: Poll, **facts: dict[str, Any]) -> None:
     """Write what is new about this subscription; polls of other subscriptions may write at the same moment."""
     now = timezone.now()
     with transaction.atomic():
-        fresh = GatewayNode.objects.select_for_update().get(pk=node.pk)
+        fresh = GatewayNode.objects.select_for_update().filter(pk=node.pk).first()
+        if fresh is None:
+            raise NotANode("This node was deleted; stop its Envoy.")
         for name, fact in facts.items():
             getattr(fresh, name)[poll.subscription] = {**fact, "at": now.isoformat()}
         fresh.envoy_version, fresh.address, fresh.last_seen = poll.envoy_version, poll.address, now

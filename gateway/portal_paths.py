@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
+SLASH_OR_END = r"(?:/|\Z)"
 _SPECIAL = frozenset("\\^$.|?*+()[]{}")
 
 
@@ -41,6 +42,9 @@ def _beginning(pattern: URLPattern | URLResolver) -> tuple[str, bool]:
         literal, variable, _ = str(pattern.pattern).partition("<")
         return literal, not variable
     regex = str(pattern.pattern).removeprefix("^")
+    if regex.endswith(SLASH_OR_END):
+        # The segment before it is whole, whether anything is below it or not.
+        regex = regex.removesuffix(SLASH_OR_END) + "/"
     for end in (r"\Z", "$"):
         regex = regex.removesuffix(end)
     literal, escaped = "", False

@@ -3,24 +3,28 @@
 import errno
 import fcntl
 import json
+import logging
 import os
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 
-from gateway import addresses, certificates, device_cas, nodes, run_folder, trial
+from gateway import addresses, certificates, device_cas, nodes, route_entries, run_folder, start_lock, trial
 from gateway.envoy import bootstrap, validate
 from portal import people
 from portal.actor import Actor
 from portal.refusal import Refusal
-from tokens import signing
+from tokens import peppers, signing
 
 # A former Envoy that was killed with its parent may hold a port for a moment yet.
 PATIENCE = 3.0
+
+log = logging.getLogger("gatehouse.serve")
 
 
 class CannotServe(Refusal):
@@ -94,9 +98,28 @@ def _fault(address: str, port: int) -> OSError | None:
 
 def database() -> tuple[str, str] | None:
     """Migrate, make what an installation cannot be without, and return the first administrator, if new."""
+    _guard_file()
+    with start_lock.alone():
+        return _database()
+
+
+def _guard_file() -> None:
+    """Sessions stand in the file of an embedded database, so nobody else on this machine may read it."""
+    os.umask(0o077)
+    if settings.ON_SERVER:
+        return
+    file = Path(settings.DATABASES["default"]["NAME"])
+    for path in (file, *(file.with_name(file.name + ending) for ending in ("-wal", "-shm"))):
+        if path.exists():
+            path.chmod(0o600)
+
+
+def _database() -> tuple[str, str] | None:
     call_command("migrate", interactive=False, verbosity=0)
     by = Actor.command("serve")
     signing.ensure_active(by=by)
+    peppers.ensure_active(by=by)
+    peppers.refuse_missing()
     certificates.ensure_default(by=by)
     certificates.refuse_unusable()
     certificates.publish()
@@ -119,6 +142,13 @@ def control_plane() -> None:
     reason = validate.judge(trial.binary(), config) or trial.reason_against_all()
     if reason:
         raise CannotServe(f"The Envoy at {trial.binary()} does not take its configuration: {reason}")
+
+
+def routes() -> None:
+    """Take the entries of EDGEX_ADD_PROXY_ROUTE. One that is refused is told, and keeps no other one back."""
+    for outcome in route_entries.take_variable(settings.EDGEX_ADD_PROXY_ROUTE, by=Actor.command("serve")):
+        if outcome.error:
+            log.warning("EDGEX_ADD_PROXY_ROUTE: %s", outcome.sentence)
 
 
 def orders() -> dict[str, Any]:

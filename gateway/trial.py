@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from importlib.util import find_spec
@@ -13,8 +14,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from gateway import certificates, discovery, run_folder
-from gateway.envoy import listeners, validate
-from gateway.envoy.plan import Pair, Trusted
+from gateway.envoy import clusters, extension_configs, listeners, validate
+from gateway.envoy import routes as tables
+from gateway.envoy.plan import Pair, Revoked, Route, Trusted
+from gateway.models import GatewayNode
 
 
 def binary() -> Path:
@@ -36,21 +39,50 @@ def objection(kind: str, since: datetime) -> str | None:
         return None  # It never said anything.
 
 
-def reason(kind: str) -> str | None:
-    """Why Envoy would refuse what is offered of a type now, by asking another one; None where it would not."""
-    return reason_against_all() if kind in ("listeners", "clusters", "routes") else None
+def reason(kind: str, node: GatewayNode) -> str | None:
+    """Why Envoy would refuse what a node is offered of a type now, by asking another one; None where it would not."""
+    return reason_against_all(node=node) if kind in ("listeners", "clusters", "routes") else None
 
 
-def reason_against_all(trusted: Trusted | None = None) -> str | None:
-    """Why Envoy would refuse what is offered to nodes now, or this in place of the CAs; None if it takes it."""
+def reason_against_all(node: GatewayNode | None = None) -> str | None:
+    """Why Envoy would refuse what is offered to a node now; None if it takes it."""
     return validate.reason_against(
         binary(),
         throw_away(),
-        trusted or discovery.trusted(),
-        listeners=discovery.offer("listeners", ()).resources,
-        clusters=discovery.offer("clusters", ()).resources,
-        tables=discovery.offer("routes", ()).resources,
+        discovery.trusted(),
+        listeners=discovery.offer("listeners", (), node).resources,
+        clusters=discovery.offer("clusters", (), node).resources,
+        tables=discovery.offer("routes", (), node).resources,
         extension_configs=discovery.offer("extension_configs", ()).resources,
+    )
+
+
+def reason_against_routes(routes: Sequence[Route]) -> str | None:
+    """Why Envoy would not take these routes in place of those that it is offered now; None if it would.
+
+    Who is trusted and what was revoked are resources of their own, which no route can spoil.
+    """
+    return _reason_against(routes, throw_away().chain)
+
+
+def reason_against_bundle(certificates: Sequence[str]) -> str | None:
+    """Why Envoy would not trust these CAs, each a PEM certificate; None if it would. No route is asked about them."""
+    return _reason_against((), "\n".join(certificates))
+
+
+def _reason_against(routes: Sequence[Route], trusted: str) -> str | None:
+    plan = replace(discovery.plan(), routes=tuple(routes))
+    return validate.reason_against(
+        binary(),
+        throw_away(),
+        Trusted(listeners.DEVICE_CAS, trusted),
+        listeners=listeners.listeners(plan),
+        clusters=clusters.clusters(plan),
+        tables=tables.routes(plan),
+        extension_configs=[
+            extension_configs.access_token(discovery.keys()),
+            extension_configs.revocations(Revoked()),
+        ],
     )
 
 
@@ -61,8 +93,3 @@ def throw_away() -> Pair:
     chain = certificates.make(key, socket.gethostname(), ("localhost",), timezone.now())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return Pair(listeners.DOOR, chain.public_bytes(Encoding.PEM).decode(), pem.decode())
-
-
-def reason_against_bundle(certificates: Sequence[str]) -> str | None:
-    """Why Envoy would not trust these CAs, each a PEM certificate; None if it would."""
-    return reason_against_all(Trusted(listeners.DEVICE_CAS, "\n".join(certificates)))

@@ -1,17 +1,18 @@
-"""Where the control plane, the metrics and the document of the device gateway are."""
+"""Where the door's certificate, the metrics and the document of the device gateway are."""
 
 from django.urls import path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from gateway import control_plane
+from gateway import door_pages
 from gateway.metrics import MetricsView
 from gateway.openapi import DEVICE_SETTINGS, DEVICE_URLCONF
+from portal.openapi_documents import DocumentView
 
-device_schema = SpectacularJSONAPIView.as_view(urlconf=DEVICE_URLCONF, custom_settings=DEVICE_SETTINGS)
+device_schema = DocumentView.as_view(urlconf=DEVICE_URLCONF, custom_settings=DEVICE_SETTINGS)
 device_docs = SpectacularSwaggerSplitView.as_view(url_name="device_schema", title=DEVICE_SETTINGS["TITLE"])
 
 urlpatterns = [
-    path("v3/discovery:<str:kind>", control_plane.discover),
+    path("portal/door-certificate/", door_pages.certificate, name="door_certificate"),
     path("metrics", MetricsView.as_view(), name="metrics"),
     path("device/schema/", device_schema, name="device_schema"),
     path("device/docs/", device_docs, name="device_docs"),

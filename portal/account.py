@@ -1,4 +1,4 @@
-"""The page about oneself: the role and what it may do, the password, and the sessions."""
+"""The page about oneself: how to be reached, the role and what it may do, the password, and the sessions."""
 
 from typing import Any
 
@@ -8,10 +8,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from portal import people, sessions
+from portal import people, profile, second_factor, sessions
 from portal.access import requires
 from portal.models import User
 from portal.pages import PageRequest, fragment
+from portal.people_forms import OwnFactsForm
 from portal.refusal import Invalid
 from portal.roles import SCOPES
 from portal.scopes import Scope
@@ -36,7 +37,7 @@ class PasswordForm(forms.Form):
 @requires(None)
 def index(request: PageRequest) -> HttpResponse:
     """The whole page. `changed` is what a browser without htmx is told after a new password."""
-    return render(request, "portal/account.html", _facts(request, PasswordForm()))
+    return render(request, "portal/account.html", _facts(request))
 
 
 @require_POST
@@ -49,7 +50,7 @@ def change_password(request: PageRequest) -> HttpResponse:
     sessions.prove(request, form.cleaned_data["present"])
     try:
         people.change_password(
-            _person(request), form.cleaned_data["new"], by=request.actor, session=request.session.session_key
+            _person(request), form.cleaned_data["new"], by=request.actor, session=sessions.own_key(request)
         )
     except Invalid as unfit:
         form.add_error("new", str(unfit))
@@ -62,6 +63,25 @@ def change_password(request: PageRequest) -> HttpResponse:
 
 @require_POST
 @requires(None)
+def change_facts(request: PageRequest) -> HttpResponse:
+    """Take the person's own e-mail address and names."""
+    form = OwnFactsForm(request.POST)
+    if form.is_valid():
+        try:
+            profile.change(_person(request), by=request.actor, **form.cleaned_data)
+        except Invalid as unfit:
+            form.add_error(next(iter(unfit.invalid or ())), str(unfit))
+    if form.errors:
+        if not request.htmx:
+            return render(request, "portal/account.html", {**_facts(request), "facts_form": form}, status=400)
+        answer = render(request, "portal/_own_facts.html", {"facts_form": form}, status=400)
+        return reswap(retarget(answer, "#own-facts"), "outerHTML")
+    context = {"facts_form": _own_facts(request), "saved": True}
+    return fragment(request, "portal/_own_facts.html", context, otherwise="/portal/account/?saved=1")
+
+
+@require_POST
+@requires(None)
 def end_session(request: PageRequest, handle: str) -> HttpResponse:
     sessions.end(_person(request), handle, by=request.actor)
     return fragment(request, "portal/_sessions.html", {**_own(request), "ended": True}, otherwise="account")
@@ -70,19 +90,29 @@ def end_session(request: PageRequest, handle: str) -> HttpResponse:
 def _again(request: PageRequest, form: PasswordForm) -> HttpResponse:
     """The form with what is wrong beside each field, and no password in it."""
     if not request.htmx:
-        return render(request, "portal/account.html", _facts(request, form), status=400)
+        return render(request, "portal/account.html", {**_facts(request), "password": form}, status=400)
     answer = render(request, "portal/_password.html", {"password": form}, status=400)
     return reswap(retarget(answer, "#password"), "outerHTML")
 
 
-def _facts(request: PageRequest, form: PasswordForm) -> dict[str, Any]:
+def _facts(request: PageRequest) -> dict[str, Any]:
     held = SCOPES.get(_person(request).role, frozenset())
-    scopes = [scope for scope in Scope if scope in held]
-    return {"password": form, "changed": request.GET.get("changed") == "1", "scopes": scopes, **_own(request)}
+    return {
+        "password": PasswordForm(),
+        "facts_form": _own_facts(request),
+        "held": second_factor.held(_person(request)),
+        "scopes": [scope for scope in Scope if scope in held],
+        **{done: request.GET.get(done) == "1" for done in ("changed", "saved")},
+        **_own(request),
+    }
+
+
+def _own_facts(request: PageRequest) -> OwnFactsForm:
+    return OwnFactsForm(initial=profile.facts(_person(request)))
 
 
 def _own(request: PageRequest) -> dict[str, Any]:
-    return {"sessions": sessions.lasting(_person(request)), "this": sessions.handle(request.session.session_key)}
+    return {"sessions": sessions.lasting(_person(request)), "this": sessions.own_handle(request)}
 
 
 def _person(request: PageRequest) -> User:

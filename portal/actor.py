@@ -16,7 +16,7 @@ class Actor:
 
     `owner` is the key of the person behind it, where there is one: the person, or the owner of the token.
     `credential` is what was shown, such as the id of the token; `addresses` are the networks that it is bound to, none
-    meaning all.
+    meaning all. `tenant` is the one whose data an app's access token opens.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Actor:
     owner: Any = None
     credential: str = ""
     addresses: tuple[str, ...] = ()
+    tenant: str = ""
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes
@@ -51,6 +52,11 @@ class Actor:
     ) -> "Actor":
         """The API token `name`; `scopes` are those it holds and its owner still holds too."""
         return cls(name, "token", frozenset(scopes), address, owner, credential, tuple(addresses))
+
+    @classmethod
+    def app(cls, name: str, scopes: Iterable[str], *, credential: str, tenant: str = "", address: str = "") -> "Actor":
+        """An app by its client id; there is no person behind it."""
+        return cls(name, "app", frozenset(scopes), address, credential=credential, tenant=tenant)
 
     @classmethod
     def device(cls, device_id: str, address: str = "") -> "Actor":

@@ -1,4 +1,4 @@
-"""The frame as a Django app; judges where targets may point before anything is served."""
+"""The frame as a Django app; judges before anything is served where targets may point and which roles there are."""
 
 from django.apps import AppConfig
 
@@ -9,6 +9,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         from django.conf import settings
 
-        from portal import targets
+        from portal import second_factor, targets
 
         targets.Allowed.read(settings.ROUTE_TARGETS)
+        second_factor.read_roles(settings.SECOND_FACTOR_ROLES)

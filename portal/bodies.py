@@ -41,12 +41,17 @@ def body_of(request: Any, most: int = MAX_BODY) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or ""
     if not length and request.META.get("HTTP_TRANSFER_ENCODING"):
         raise LengthRequired("Send the body with a Content-Length.")
-    if length and not (length.isascii() and length.isdigit() and len(length) < 12 and int(length) <= most):
+    if length and not fits(length, most):
         raise TooLarge(f"The body is over {most} bytes; send less.")
     body: bytes = getattr(request, "_request", request).body
     if len(body) > most:
         raise TooLarge(f"The body is over {most} bytes; send less.")
     return body
+
+
+def fits(length: str, most: int) -> bool:
+    """Whether a declared length is a number, and no larger than this."""
+    return length.isascii() and length.isdigit() and len(length) < 12 and int(length) <= most
 
 
 def is_json(content_type: str) -> bool:

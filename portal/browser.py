@@ -19,6 +19,10 @@ class CookieMiddleware:
         self.names = (settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "HTTP_AUTHORIZATION" in request.META:
+            # Who shows a credential of their own comes with that alone, and never with a session beside it.
+            for name in (self.names[0], HOST_PREFIX + self.names[0]):
+                request.COOKIES.pop(name, None)
         if not request.is_secure():
             return self.get_response(request)
         for name in self.names:

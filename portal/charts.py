@@ -43,7 +43,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Chart:
-    """`legend` has each series with its sum, `most` the largest sum of an hour, `words` the whole in a sentence."""
+    """`legend` has each series with its sum, `most` the largest number of a column, `words` the whole in a sentence."""
 
     key: str
     title: str
@@ -51,6 +51,7 @@ class Chart:
     legend: Sequence[tuple[Series, str]]
     columns: Sequence[Column]
     most: str
+    unit: str = "an hour"
 
 
 ADMISSIONS = (

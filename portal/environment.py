@@ -28,6 +28,8 @@ POSTGRES_OPTIONS = frozenset(
     )
 )
 
+# Only what asks for it is prepared on the server; counting to this would take for ever.
+ON_DEMAND = 2**31 - 1
 
 # What stands in a mail's head and on the wire to its server: one plain address without a name beside it.
 MAIL_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,253}[A-Za-z0-9])?")
@@ -50,17 +52,22 @@ class MailServer:
 
 def text(name: str, default: str = "") -> str:
     """The value itself, or the contents of the file that GATEHOUSE_<NAME>_FILE names; never both."""
-    value, path = os.environ.get(PREFIX + name, ""), os.environ.get(f"{PREFIX}{name}_FILE", "")
+    return foreign(PREFIX + name) or default
+
+
+def foreign(variable: str) -> str:
+    """A variable that another system knows under this very name; it too may be given as a file."""
+    value, path = os.environ.get(variable, ""), os.environ.get(f"{variable}_FILE", "")
     if value and path:
-        raise ImproperlyConfigured(f"{PREFIX}{name} and {PREFIX}{name}_FILE are both set; keep one of them.")
+        raise ImproperlyConfigured(f"{variable} and {variable}_FILE are both set; keep one of them.")
     if path:
         try:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as unreadable:
-            raise ImproperlyConfigured(f"{PREFIX}{name}_FILE names {path}, which cannot be read.") from unreadable
+            raise ImproperlyConfigured(f"{variable}_FILE names {path}, which cannot be read.") from unreadable
         if not value:
-            raise ImproperlyConfigured(f"{PREFIX}{name}_FILE names {path}, which is empty.")
-    return value or default
+            raise ImproperlyConfigured(f"{variable}_FILE names {path}, which is empty.")
+    return value
 
 
 def choice(name: str, allowed: tuple[str, ...]) -> str:
@@ -76,6 +83,16 @@ def flag(name: str, *, default: bool) -> bool:
     if value not in ("yes", "no"):
         raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write yes or no.")
     return value == "yes"
+
+
+def name(name: str, default: str) -> str:
+    """A name of 1 to 64 of A-Z a-z 0-9 . _ and -."""
+    value = text(name, default)
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", value):
+        raise ImproperlyConfigured(
+            f"{PREFIX}{name} is {value!r}; write 1 to 64 of A-Z a-z 0-9 . _ and -, beginning with a letter or a digit."
+        )
+    return value
 
 
 def words(name: str, default: str = "") -> list[str]:
@@ -186,7 +203,7 @@ def database(name: str, default: Path) -> dict[str, Any]:
         "PORT": place,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 5, **options},
+        "OPTIONS": {"connect_timeout": 5, "prepare_threshold": ON_DEMAND, **options},
     }
 
 

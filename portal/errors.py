@@ -8,13 +8,18 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import requires_csrf_token
 
-from portal import request_id
 from portal.failures import InternalError, Unavailable, body, is_outage
 from portal.pages import show
 from portal.refusal import NotFound, Refusal
 from portal.rest import MethodNotAllowed
 
 log = logging.getLogger("gatehouse.errors")
+
+Body = Callable[[Refusal], Any]
+
+FAULT = "Something went wrong here; the log of Gatehouse says what, under this request id."
+
+_bodies: dict[tuple[tuple[str, ...], tuple[str, ...]], Body] = {}
 
 
 class BadRequest(Refusal):
@@ -36,9 +41,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     if is_outage(sys.exc_info()[1]):
         return answer(request, Unavailable("The database does not answer; nothing was changed, try again."))
-    return answer(
-        request, InternalError("Something went wrong here; the log of Gatehouse says what, under this request id.")
-    )
+    return answer(request, InternalError(FAULT))
 
 
 @requires_csrf_token
@@ -62,16 +65,21 @@ class NotServedMiddleware:
         return told
 
 
+def speaks(prefixes: tuple[str, ...], said: Body, endings: tuple[str, ...] = ()) -> None:
+    """Below these prefixes, and where a path ends so, a dialect is spoken: a refusal has the body of the dialect."""
+    _bodies[prefixes, endings] = said
+
+
 def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The refusal in the shape of the place where the client is."""
+    path = request.path
+    spoken = (said for (begins, ends), said in _bodies.items() if path.startswith(begins) or path.endswith(ends))
+    said = next(spoken, None)
     # At the device door, which has addresses of its own, there are no pages.
-    if request.path.startswith("/portal/") and not hasattr(request, "urlconf"):
+    if said is None and path.startswith("/portal/") and not hasattr(request, "urlconf"):
         page: Any = request
         return show(page, refusal)
-    content = body(refusal)
-    if request.path.startswith(request_id.MENDER):
-        del content["code"]
-    response = JsonResponse(content, status=refusal.status)
+    response = JsonResponse((said or body)(refusal), status=refusal.status)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response

@@ -86,6 +86,8 @@ def refuse(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 def answer(refusal: Refusal, content: Any, view: Any) -> Response:
     """The response to a refusal, with the headers that its status demands."""
+    if refusal.afterwards:
+        refusal.afterwards()
     response = Response(content, status=refusal.status)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)

@@ -19,13 +19,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
-from portal import sealing
+from portal import idempotency_turn, sealing
 from portal.bodies import body_of
 from portal.models import KeptAnswer
 from portal.refusal import Invalid, Refusal
 
 KEPT_FOR = timedelta(days=1)
 HEADERS = ("Location", "ETag")
+# The second by the contract of shutdowns, whose clients know no other.
+REPLAYED = {"Idempotency-Replayed": "true", "Idempotent-Replay": "true"}
 
 _FORM = re.compile(r"[!-~]{1,255}")
 
@@ -34,6 +36,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 Handler = Callable[..., Response]
+# What is judged before the transaction, given the view and the request; it returns more arguments for the handler.
+First = Callable[[Any, Request], dict[str, Any]]
 
 
 class KeyReused(Refusal):
@@ -47,12 +51,20 @@ class KeyReused(Refusal):
 
 def idempotent(handler: Handler) -> Handler:
     """Let a creating handler of an Endpoint honour `Idempotency-Key`."""
+    return idempotent_after(lambda view, request: {})(handler)
 
+
+def idempotent_after(first: First) -> Callable[[Handler], Handler]:
+    """The same for a handler that others outside are asked for first, which no transaction may wait for."""
+    return lambda handler: _idempotent(handler, first)
+
+
+def _idempotent(handler: Handler, first: First) -> Handler:
     @wraps(handler)
     def handled(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         sent = request.headers.get("Idempotency-Key")
         if sent is None:
-            return handler(view, request, *args, **kwargs)
+            return handler(view, request, *args, **kwargs, **first(view, request))
         if not _FORM.fullmatch(sent):
             raise Invalid(
                 "Idempotency-Key", "An Idempotency-Key is 1 to 255 printable ASCII characters without blanks."
@@ -63,12 +75,26 @@ def idempotent(handler: Handler) -> Handler:
         asked = _digest(request.META.get("QUERY_STRING", ""), body_of(request).decode("utf-8", "replace"))
         if kept := _kept(name, asked):
             return kept
+        with idempotency_turn.alone(name):
+            return once(name, asked, view, request, args, kwargs)
+
+    def once(name: str, asked: str, view: Any, request: Request, args: Any, kwargs: Any) -> Response:
+        if kept := _kept(name, asked):
+            return kept
+        try:
+            judged = first(view, request)
+        except Refusal:
+            # What is in the way may be what the first of two at once, on another host, has made meanwhile.
+            if kept := _kept(name, asked):
+                return kept
+            raise
         try:
             with transaction.atomic():
-                # The row comes first: of two at once the second waits here for the first one's commit, then replays.
+                idempotency_turn.take_in_transaction(name)
+                # The row comes first: what was kept a moment ago is found here, and replayed.
                 KeptAnswer.objects.filter(name=name, created_at__lt=timezone.now() - KEPT_FOR).delete()
                 row = KeptAnswer.objects.create(name=name, request=asked)
-                response = handler(view, request, *args, **kwargs)
+                response = handler(view, request, *args, **kwargs, **judged)
                 row.sealed = sealing.seal(json.dumps(_shape(response), cls=JSONEncoder).encode())
                 row.save(update_fields=["sealed"])
         except IntegrityError:
@@ -92,7 +118,7 @@ def _kept(name: str, asked: str) -> Response | None:
     if row.request != asked:
         raise KeyReused
     shape = json.loads(sealing.unseal(row.sealed))
-    return Response(shape["body"], shape["status"], headers={**shape["headers"], "Idempotency-Replayed": "true"})
+    return Response(shape["body"], shape["status"], headers={**shape["headers"], **REPLAYED})
 
 
 def _shape(response: Response) -> dict[str, Any]:

@@ -7,6 +7,7 @@ without a value comes before all others, and last in the other direction.
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
@@ -33,8 +34,7 @@ class Order:
         return Order(self.field, not self.descending)
 
     def place(self, row: Any) -> Place:
-        value = getattr(row, self.field)
-        return Place(value.isoformat() if isinstance(value, datetime) else value, row.pk)
+        return Place(_plain(getattr(row, self.field)), _plain(row.pk))
 
     def rows(self, queryset: QuerySet[Any], place: Place | None, most: int) -> list[Any]:
         """The first rows after the place, or from the beginning."""
@@ -68,3 +68,10 @@ class Order:
     def _kind(self, queryset: QuerySet[Any]) -> Any:
         facts = queryset.model._meta
         return facts.pk if self.field == "pk" else facts.get_field(self.field)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value

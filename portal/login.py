@@ -1,15 +1,18 @@
 """Logging in and out."""
 
+from urllib.parse import urlencode
+
 from django import forms
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from portal import sessions
 from portal.access import requires
-from portal.pages import PageRequest
+from portal.pages import PageRequest, before_second_factor
 from portal.refusal import Refusal
 from portal.way_back import own_page
 
@@ -30,17 +33,23 @@ def log_in(request: PageRequest) -> HttpResponse:
     try:
         if not form.is_valid():
             raise sessions.WrongPassword
-        sessions.begin(request, form.cleaned_data["username"], form.cleaned_data["password"])
+        is_in = sessions.begin(request, form.cleaned_data["username"], form.cleaned_data["password"])
     except Refusal as refusal:
-        context = {"next": wanted, "refusal": refusal, "username": form.cleaned_data.get("username", "")}
-        response = render(request, "portal/login.html", context, status=refusal.status)
-        if refusal.retry_after is not None:
-            response["Retry-After"] = str(refusal.retry_after)
-        return response
-    return redirect(wanted)
+        return refused(request, refusal, wanted, form.cleaned_data.get("username", ""))
+    return redirect(wanted) if is_in else redirect(f"{reverse('second_factor_login')}?{urlencode({'next': wanted})}")
+
+
+def refused(request: PageRequest, refusal: Refusal, wanted: str, username: str = "") -> HttpResponse:
+    """The login again, and why."""
+    context = {"next": wanted, "refusal": refusal, "username": username}
+    response = render(request, "portal/login.html", context, status=refusal.status)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
 
 
 @require_POST
+@before_second_factor
 @requires(None)
 def log_out(request: PageRequest) -> HttpResponse:
     """End the session."""

@@ -15,6 +15,7 @@ from portal.parameters import Parameter
 from portal.refusal import NotFound, Refusal, TooMany
 
 NATIVE = "/api/v1/"
+TWINS = ("/v1/", "/api/im/")
 ORDINARY = ("list", "retrieve", "create", "update", "partial_update", "destroy")
 WITH_BODY = ("POST", "PUT", "PATCH")
 REQUEST_ID = "0d5b9a8e-6f0c-4c55-9c39-4b1c1e6a6f3d"
@@ -28,7 +29,7 @@ REFUSALS: dict[str, tuple[str, Refusal]] = {
     "403": ("The token or its owner does not hold the scope.", ScopeMissing("devices:read")),
     "404": ("There is no such thing.", NotFound("There is nothing here.")),
     "409": (
-        "The state of things does not allow this; the sentence says what does.",
+        "The state of things does not allow this; the sentence says what does. With `Retry-After` it soon may.",
         Refusal("It is in another state than this needs; read it again, then decide."),
     ),
     "412": ("The object has changed since `If-Match` was read.", Changed()),
@@ -148,8 +149,8 @@ class ScopedSchema(AutoSchema):
 
 
 def one_of_each(endpoints: list[tuple[str, str, str, Any]], **_: Any) -> list[tuple[str, str, str, Any]]:
-    """Leave out the twins under /v1: they are the same endpoints as those at the root."""
-    return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/v1/")]
+    """Leave out the twins: the same endpoints are elsewhere too, those of /v1 at the root."""
+    return [endpoint for endpoint in endpoints if not endpoint[0].startswith(TWINS)]
 
 
 def _documented(parameter: Parameter) -> OpenApiParameter:

@@ -28,15 +28,15 @@ class Panel:
     """A part of the overview. `facts` gives what `template` shows to whoever asks; its `mark` differs when it would."""
 
     template: str
-    scope: Scope
+    scope: Scope | None
     facts: Facts
 
 
 _panels: list[Panel] = []
 
 
-def panel(template: str, scope: Scope) -> Callable[[Facts], Facts]:
-    """Register a function whose facts everybody with the scope sees on the overview."""
+def panel(template: str, scope: Scope | None) -> Callable[[Facts], Facts]:
+    """Register a function whose facts everybody with the scope sees on the overview; None is for everybody."""
 
     def register(facts: Facts) -> Facts:
         _panels.append(Panel(template, scope, facts))
@@ -49,7 +49,8 @@ def panel(template: str, scope: Scope) -> Callable[[Facts], Facts]:
 @requires(None)
 def overview(request: PageRequest) -> HttpResponse:
     """The whole page; to htmx, which asks again and again, only what has changed since the mark it knows."""
-    shown = [(panel.template, panel.facts(request.actor)) for panel in _panels if request.actor.may(panel.scope)]
+    panels = [panel for panel in _panels if panel.scope is None or request.actor.may(panel.scope)]
+    shown = [(panel.template, panel.facts(request.actor)) for panel in panels]
     latest = list(AuditEvent.objects.order_by("-number")[:LATEST]) if request.actor.may(Scope.AUDIT_READ) else []
     drawn = activity(request.actor)
     mark = ".".join(

@@ -1,6 +1,7 @@
 """What every page shares: who is asking, answering htmx with a fragment, and showing a refusal."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth import logout
@@ -8,10 +9,11 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
-from portal import sessions
+from portal import second_factor, sessions
 from portal.actor import NOBODY, Actor
 from portal.failures import Unavailable, is_outage
 from portal.refusal import Refusal
@@ -32,6 +34,12 @@ def fragment(request: PageRequest, template: str, context: dict[str, Any], *, ot
     return redirect(otherwise)
 
 
+def before_second_factor(page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Open the page also to who must add a second factor before anything else."""
+    page.opens_before_second_factor = True  # type: ignore[attr-defined]
+    return page
+
+
 class LoginMiddleware(LoginRequiredMiddleware):
     """Name the person who asks; one whose session has ended goes to the login, and then back to where they were."""
 
@@ -44,6 +52,12 @@ class LoginMiddleware(LoginRequiredMiddleware):
                 logout(request)
                 return self.handle_no_permission(request, view_func)
             request.actor = Actor.person(request.user, request.META.get("REMOTE_ADDR", ""))
+            if second_factor.is_missing(request.user):
+                # Whose role demands a second factor holds nothing until there is one.
+                request.actor = replace(request.actor, scopes=frozenset())
+                if not getattr(view_func, "opens_before_second_factor", False):
+                    to = reverse("second_factor")
+                    return HttpResponseClientRedirect(to) if request.htmx else redirect(to)
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: PageRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
@@ -70,6 +84,10 @@ class RefusalMiddleware:
 
 def show(request: PageRequest, refusal: Refusal) -> HttpResponse:
     """A refusal as a notice for htmx, as a page for a browser without it."""
+    if refusal.afterwards:
+        refusal.afterwards()
+    if isinstance(refusal, Unavailable):
+        vars(request).pop("actor", None)  # To whoever is logged in the frame shows what the database says.
     context = {"refusal": refusal}
     if getattr(request, "htmx", None):
         response = render(request, "portal/_refusal.html", context, status=refusal.status)

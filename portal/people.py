@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from portal import audit, environment, outbox, sessions, standing, text
+from portal import audit, environment, outbox, profile, sessions, standing, tenants, text
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Invalid, Refusal
@@ -24,11 +24,17 @@ class NameTaken(Refusal):
     code = "name_taken"
 
 
-def create(name: str, password: str, role: Role, *, by: Actor) -> User:
-    """Add a person. A name in use (in any case), a weak password and a role that `by` does not hold are refused."""
+def create(name: str, password: str, role: Role, *, by: Actor, tenant: str = tenants.FIRST, **known: str) -> User:
+    """Add a person to a tenant; `known` is some of `email`, `given_name` and `family_name`.
+
+    A name in use (in any case), a weak password and a role that `by` does not hold are refused.
+    """
     standing.refuse_too_broad(role, by)
-    user = User(username=name, role=role)
     text.check("name", name, least=1, most=LONGEST_NAME)
+    profile.check(**known)
+    user = User(username=name, role=role, tenant_id=tenant)
+    for fact, value in known.items():
+        setattr(user, profile.COLUMNS[fact], value)
     try:
         User._meta.get_field("username").run_validators(name)
     except ValidationError as unfit:
@@ -40,16 +46,18 @@ def create(name: str, password: str, role: Role, *, by: Actor) -> User:
             standing.refuse_too_broad(role, standing.locked(by)[1])
             if User.objects.filter(username__iexact=name).exists():
                 raise NameTaken(f"There is a person named {name} already; choose another name.")
+            tenants.held(tenant)
             user.save(force_insert=True)
-            audit.record(by, "person.created", ("person", name), after={"role": role})
-            outbox.put("person.created", {"person": name, "role": role, "by": str(by)})
+            after = {"role": role, **{fact: value for fact, value in profile.facts(user).items() if value}}
+            audit.record(by, "person.created", ("person", name), after=after)
+            outbox.put("person.created", {"person": name, "role": role, "tenant": tenant, "by": str(by)})
     except IntegrityError as taken:
         raise NameTaken(f"There is a person named {name} already; choose another name.") from taken
     return user
 
 
 def change_password(user: User, password: str, *, by: Actor, session: str | None = None) -> None:
-    """Give a person another password; every session of theirs ends, except the one with the key `session`.
+    """Give a person another password; every session of theirs ends, except the one that is kept under `session`.
 
     A weak password and the present one are refused. Who calls this has seen the present password.
     """

@@ -7,12 +7,18 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from portal import profile
+from portal.models import Tenant, User
 from portal.refusal import Invalid
 from portal.roles import SCOPES, Role
 from portal.scopes import Scope
+from portal.tenants import FIRST
+from portal.whole_number_field import WholeNumberField
 
 ROLES = [(str(role), role.label) for role in Role]
 NO_ROLE = {"required": "Choose a role.", "invalid_choice": "There is no such role; choose one that is shown."}
+NO_TENANT = {"required": "Choose a tenant.", "invalid_choice": "There is no such tenant; choose one that is shown."}
+NO_ADDRESS = "This is no e-mail address; write one such as ada@plant.example."
 UNCONFIRMED = {"required": "Type your own password to confirm this."}
 
 
@@ -37,6 +43,37 @@ class ConfirmedForm(forms.Form):
         self.fields["password"].required = not fresh
 
 
+class OwnFactsForm(forms.Form):
+    """How to reach a person, and what they are called beside their name to log in with; all of it optional."""
+
+    email = forms.EmailField(max_length=254, required=False, error_messages={"invalid": NO_ADDRESS})
+    given_name = forms.CharField(max_length=150, required=False)
+    family_name = forms.CharField(max_length=150, required=False)
+
+
+def _tenants() -> list[tuple[str, str]]:
+    named = Tenant.objects.order_by("pk").values_list("pk", "title")
+    return [(name, f"{name} ({title})" if title else name) for name, title in named]
+
+
+class TenantChoice(forms.TypedChoiceField):
+    """One of the tenants that there are."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(choices=_tenants, error_messages=NO_TENANT, **facts)
+
+
+class FactsForm(OwnFactsForm):
+    """The same with the tenant, the revision that was seen, and why."""
+
+    tenant = TenantChoice()
+    seen = WholeNumberField(min_value=1)
+    reason = forms.CharField(max_length=500, required=False)
+
+    def __init__(self, sent: QueryDict | None = None, *, person: User) -> None:
+        super().__init__(sent, initial={**profile.facts(person), "seen": person.revision})
+
+
 class RoleForm(ConfirmedForm):
     """The role to give, the one that was seen, and why."""
 
@@ -55,12 +92,13 @@ class ResetForm(ConfirmedForm):
     reason = forms.CharField(max_length=500, required=False)
 
 
-class NewPersonForm(ConfirmedForm):
-    """A name, a role, and a password for the person unless one is to be generated."""
+class NewPersonForm(ConfirmedForm, OwnFactsForm):
+    """A name, a role, and a password for the person unless one is to be generated; and what is known of them."""
 
     name = forms.CharField(max_length=128, error_messages={"required": "Say what the person is called."})
     role = forms.ChoiceField(choices=ROLES, error_messages=NO_ROLE)
     first_password = forms.CharField(max_length=4096, strip=False, required=False)
+    tenant = TenantChoice(required=False, initial=FIRST, empty_value=FIRST)
 
     def __init__(self, sent: QueryDict | None, *, fresh: bool, offered: Collection[Role]) -> None:
         super().__init__(sent, fresh=fresh)

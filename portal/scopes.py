@@ -1,6 +1,18 @@
-"""The scopes of Gatehouse. Each is declared here and nowhere else; none contains another."""
+"""The scopes of Gatehouse. Each is declared here and nowhere else; none contains another.
+
+Beside these a scope such as `gateway:core-data` opens the routes of the gateway that ask for it; `gateway:*` opens all.
+"""
+
+import re
+from collections.abc import Collection, Iterable
 
 from django.db import models
+
+from portal.refusal import Invalid
+
+ROUTE = r"gateway:[a-z0-9._~-]{1,255}"
+# What one holder has at most, in scopes and in characters: an access token that names them all is read up to 8 KiB.
+MOST, LONGEST = 100, 3500
 
 
 class Scope(models.TextChoices):
@@ -30,3 +42,40 @@ class Scope(models.TextChoices):
     AUDIT_READ = "audit:read", "Read the audit trail"
     WEBHOOKS_MANAGE = "webhooks:manage", "Manage webhooks and replay deliveries"
     METRICS_READ = "metrics:read", "Read the metrics"
+
+
+def is_of_route(text: str) -> bool:
+    """Whether this scope opens routes of the gateway that ask for it, and nothing of the portal."""
+    return text not in Scope.values and re.fullmatch(ROUTE, text) is not None
+
+
+def is_known(text: str) -> bool:
+    """Whether this is a scope at all."""
+    return text in Scope.values or is_of_route(text)
+
+
+def refuse_too_many(wanted: Collection[str]) -> None:
+    """Refuse more scopes than one token can hold; it looks at their number and length alone."""
+    if len(wanted) > MOST or sum(map(len, wanted)) > LONGEST:
+        raise Invalid(
+            "scopes", f"Name at most {MOST} scopes of {LONGEST} characters together; gateway:* opens all routes."
+        )
+
+
+def beyond(wanted: Iterable[str], held: Collection[str]) -> set[str]:
+    """What of these is not held; who holds `gateway:*` holds the scope of every route."""
+    missing = set(wanted) - set(held)
+    return {scope for scope in missing if not is_of_route(scope)} if Scope.GATEWAY_ALL in held else missing
+
+
+def within(wanted: Iterable[str], held: Collection[str]) -> frozenset[str]:
+    """What of these is held."""
+    asked = frozenset(wanted)
+    return asked - beyond(asked, held)
+
+
+def described(names: Collection[str]) -> list[tuple[str, str]]:
+    """These scopes, each with what it allows in words: those that are declared in their order, then those of routes."""
+    declared = [(str(scope), str(scope.label)) for scope in Scope if scope in names]
+    of_routes = sorted(name for name in names if is_of_route(name))
+    return [*declared, *((name, "Call the gateway's routes that ask for it") for name in of_routes)]

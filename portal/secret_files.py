@@ -7,7 +7,8 @@ import base64
 import binascii
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -39,19 +40,31 @@ def kept(path: Path, make: Callable[[], str]) -> str:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write_once(path, make())
-        value = path.read_text(encoding="ascii").strip()
-    except UnicodeDecodeError:
-        value = ""
+        return contents(path)
     except OSError as unreadable:
         raise ImproperlyConfigured(
             f"{path} cannot be read or written ({unreadable.strerror}); check GATEHOUSE_DATA_DIR and who owns it."
         ) from unreadable
+
+
+def contents(path: Path) -> str:
+    """The contents of the file; refused if they are no secret at all."""
+    try:
+        value = path.read_text(encoding="ascii").strip()
+    except UnicodeDecodeError:
+        value = ""
     if len(value) < 32:
         raise ImproperlyConfigured(f"{path} is damaged; put the file of your backup back in its place.")
     return value
 
 
 def _write_once(path: Path, value: str) -> None:
+    with suppress(FileExistsError):  # Another process was first; its value counts.
+        _write(path, value, os.link)
+
+
+def _write(path: Path, value: str, put: Callable[[Path, Path], None]) -> None:
+    """Write a draft and `put` it in its place once it is on the disk, so that nobody ever reads half of it."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -59,12 +72,10 @@ def _write_once(path: Path, value: str) -> None:
             file.write(value + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
+        put(draft, path)
         _keep(path.parent)
-    except FileExistsError:
-        pass  # Another process was first; its value counts.
     finally:
-        draft.unlink()
+        draft.unlink(missing_ok=True)
 
 
 def _keep(folder: Path) -> None:
@@ -89,31 +100,53 @@ def first_pepper() -> str:
     return f"p1:{random_key()}"
 
 
+def put_pepper(path: Path, name: str) -> None:
+    """Make a pepper of this name and put it before the others of the file; who calls this holds a lock."""
+    _write(path, f"{name}:{random_key()} {contents(path)}", os.replace)
+
+
+def drop_peppers(path: Path, names: Collection[str]) -> None:
+    """Remove the peppers of these names from the file; who calls this holds a lock."""
+    entries = _entries(contents(path))
+    left = [entry for entry in entries if entry.partition(":")[0] not in names]
+    if len(left) < len(entries):
+        _write(path, " ".join(left), os.replace)
+
+
 def master_key(value: str) -> bytes:
     """The key under which signing keys and webhook secrets are sealed."""
     return _key(value, "GATEHOUSE_MASTER_KEY")
 
 
 def pepper_ring(value: str) -> dict[str, bytes]:
-    """`p2:<key> p1:<key>`: names with their keys; new digests are made under the first, old ones still verified."""
-    ring = {}
-    for entry in value.replace(",", " ").split():
+    """`p2:<key> p1:<key>`: names with their keys, the newest first. Which is active is settled when they rotate."""
+    ring: dict[str, bytes] = {}
+    for entry in _entries(value):
         name, colon, key = entry.partition(":")
         if not (colon and name.isascii() and name.isalnum() and len(name) <= 8) or name in ring:
             raise ImproperlyConfigured(
                 "GATEHOUSE_PEPPERS is damaged; write entries such as p1:<44 characters of base64>."
             )
-        ring[name] = _key(key, "GATEHOUSE_PEPPERS")
+        pepper = _key(key, "GATEHOUSE_PEPPERS", most=64)
+        if len(set(pepper)) < 10 or pepper in ring.values():
+            raise ImproperlyConfigured(
+                f"GATEHOUSE_PEPPERS holds an example or the same key twice as {name}; write 32 random bytes in base64."
+            )
+        ring[name] = pepper
     if not ring:
         raise ImproperlyConfigured("GATEHOUSE_PEPPERS is damaged; write entries such as p1:<44 characters of base64>.")
     return ring
 
 
-def _key(value: str, name: str) -> bytes:
+def _entries(value: str) -> list[str]:
+    return value.replace(",", " ").split()
+
+
+def _key(value: str, name: str, *, most: int = 32) -> bytes:
     try:
         key = base64.b64decode(value, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if len(key) != 32:
+    if not 32 <= len(key) <= most:
         raise ImproperlyConfigured(f"{name} is damaged; it must be 32 bytes in URL-safe base64, 44 characters.")
     return key

@@ -1,4 +1,4 @@
-"""Sessions of people: whose they are, how long they last, and whether the password is fresh enough for grave things."""
+"""Sessions of people: how they begin and last, whose they are, and whether who is there has proven it lately."""
 
 import time
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from portal import audit, outbox, sealing, throttle
+from portal import audit, outbox, sealing, second_factor, second_factor_proof, throttle
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import NotFound, Refusal
+from portal.session_store import kept_as
 from portal.text import hidden_character
 
 IDLE = 30 * 60
@@ -29,7 +30,7 @@ MOST_LOOKED_AT = 2000
 
 @dataclass(frozen=True)
 class Lasting:
-    """A session that lasts. `handle` names it on a page, where its key, as good as a password, never stands."""
+    """A session that lasts. `key` is that of its row; `handle` names it on a page, where no key stands."""
 
     key: str
     handle: str
@@ -53,16 +54,33 @@ class WrongPassword(Refusal):
         super().__init__(sentence)
 
 
-def begin(request: HttpRequest, name: str, password: str) -> User:
-    """Log a person in under a new session id. Wrong tries make this address wait, longer each time."""
+def begin(request: HttpRequest, name: str, password: str) -> bool:
+    """Log a person in under a new session id. Wrong tries make this address wait, longer each time.
+
+    Who has a second factor is not logged in: False is returned, and the session knows only for whom it waits.
+    """
     user = _checked(request, name, password)
     if user is None:
         raise WrongPassword
-    login(request, user)
-    now = int(time.time())
-    came_from = request.META.get("REMOTE_ADDR", "")
-    request.session.update({"began": now, "seen": now, "password_at": now, "address": came_from})
-    return user
+    if not second_factor.has(user):
+        _enter(request, user)
+        return True
+    second_factor_proof.wait(request, user)
+    return False
+
+
+def go_on_by_code(request: HttpRequest, typed: str) -> None:
+    """Log in who waits, if this is a code of theirs; wrong ones make this address wait, like wrong passwords."""
+    person = second_factor_proof.waited_for(request)
+    second_factor_proof.by_code(request, person, typed)
+    _enter(request, person)
+
+
+def go_on_by_passkey(request: HttpRequest, answer: str) -> None:
+    """Log in who waits, if their browser answers with a passkey of theirs."""
+    person = second_factor_proof.waited_for(request)
+    second_factor_proof.by_passkey(request, person, answer)
+    _enter(request, person)
 
 
 def goes_on(request: HttpRequest) -> bool:
@@ -76,15 +94,28 @@ def goes_on(request: HttpRequest) -> bool:
 
 
 def is_fresh(request: HttpRequest) -> bool:
-    """Whether the person has given the password within the last ten minutes."""
+    """Whether the person has given the password or a second factor within the last ten minutes."""
     given: int = request.session.get("password_at", 0)
     return int(time.time()) - given <= FRESH
 
 
-def confirm(request: HttpRequest, password: str) -> None:
-    """Make the session fresh, or refuse; needed before a token is created and the like."""
-    if not is_fresh(request):
-        prove(request, password)
+def confirm(request: HttpRequest, typed: str) -> None:
+    """Make the session fresh by the password or a code of the second factor, or refuse; needed before grave things."""
+    user: Any = request.user
+    if is_fresh(request):
+        return
+    if second_factor.is_code(typed) and second_factor.has(user):
+        second_factor_proof.by_code(request, user, typed)
+        request.session["password_at"] = int(time.time())
+    else:
+        prove(request, typed)
+
+
+def confirm_by_passkey(request: HttpRequest, answer: str) -> None:
+    """Make the session fresh by a passkey, or refuse."""
+    user: Any = request.user
+    second_factor_proof.by_passkey(request, user, answer)
+    request.session["password_at"] = int(time.time())
 
 
 def prove(request: HttpRequest, password: str) -> None:
@@ -129,21 +160,33 @@ def end_all(person: User, *, by: Actor) -> int:
     return ended
 
 
-def keys_of(person: User) -> list[str]:
-    """The keys of all sessions of the person: where they must end, the search has no bound."""
-    stored = Session.objects.filter(expire_date__gt=timezone.now()).iterator()
+def keys_of(person: User, *, but: str | None = None) -> list[str]:
+    """The keys under which the sessions of the person are kept, all or all but one.
+
+    They are looked for where they must end, so the search has no bound.
+    """
+    stored = Session.objects.filter(expire_date__gt=timezone.now()).exclude(pk=but or "").iterator()
     return [session.session_key for session in stored if _is_of(person, session.get_decoded())]
 
 
 def forget(keys: list[str]) -> int:
-    """End the sessions with these keys and return how many there still were. Who calls this records it."""
+    """End the sessions that are kept under these keys; how many there still were. Who calls this records it."""
     ended, _ = Session.objects.filter(pk__in=keys).delete()
     return ended
 
 
-def handle(key: str | None) -> str:
-    """The name of a session on a page, from which its key cannot be had."""
-    return sealing.mac("session", (key or "").encode())[:24]
+def own_key(request: HttpRequest) -> str:
+    """The key under which the session of this request is kept."""
+    return kept_as(request.session.session_key)
+
+
+def own_handle(request: HttpRequest) -> str:
+    """The name of the session of this request among those on a page."""
+    return _handle(own_key(request))
+
+
+def _handle(key: str) -> str:
+    return sealing.mac("session", key.encode())[:24]
 
 
 def _lasts(facts: Any, now: int) -> bool:
@@ -158,7 +201,15 @@ def _is_of(person: User, facts: dict[str, Any]) -> bool:
 
 def _told(key: str, facts: dict[str, Any]) -> Lasting:
     began, seen = (datetime.fromtimestamp(facts[name], UTC) for name in ("began", "seen"))
-    return Lasting(key, handle(key), began, seen, facts.get("address", ""))
+    return Lasting(key, _handle(key), began, seen, facts.get("address", ""))
+
+
+def _enter(request: HttpRequest, person: User) -> None:
+    second_factor_proof.wait_no_more(request)
+    login(request, person)
+    now = int(time.time())
+    came_from = request.META.get("REMOTE_ADDR", "")
+    request.session.update({"began": now, "seen": now, "password_at": now, "address": came_from})
 
 
 def _checked(request: HttpRequest, name: str, password: str) -> User | None:

@@ -1,5 +1,6 @@
 """Every setting of Gatehouse. What may differ between installations is read from GATEHOUSE_*."""
 
+import socket
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -25,13 +26,17 @@ PUBLIC_URL_SET = bool(environment.text("PUBLIC_URL"))
 PUBLIC_URL = environment.url("PUBLIC_URL", f"https://localhost:{TLS_PORT}")
 WEB_WORKERS = environment.number("WEB_WORKERS", 2, least=1, most=64)
 ENVOY = environment.text("ENVOY")
+# Hosts that share a database tell their Envoys apart by it.
+NODE = environment.name("NODE", socket.gethostname() if ON_SERVER else "local")
 LOG_FORMAT = environment.choice("LOG_FORMAT", ("text", "json"))
 ADMIN_EMAILS = environment.mail_addresses("ADMIN_EMAILS")
 MAIL_SERVER = environment.mail_server("MAIL_URL")
 MAIL_FROM = environment.mail_address("MAIL_FROM", "gatehouse@localhost")
 ENROLMENT = environment.choice("ENROLMENT", ("approve", "auto"))
 ROUTE_TARGETS = environment.words("ROUTE_TARGETS", "private")
-SHUTDOWN_APPROVAL_FROM = environment.number("SHUTDOWN_APPROVAL_FROM", 10, least=1, most=1_000_000)
+EDGEX_ADD_PROXY_ROUTE = environment.foreign("EDGEX_ADD_PROXY_ROUTE")
+SHUTDOWN_APPROVAL_FROM = environment.number("SHUTDOWN_APPROVAL_FROM", 10, least=0, most=1_000_000)
+SECOND_FACTOR_ROLES = environment.words("SECOND_FACTOR_ROLES")
 TOKEN_MAX_DAYS = environment.number("TOKEN_MAX_DAYS", 365, least=1, most=3650)
 
 SECRETS_DIR = DATA_DIR / "secrets"
@@ -42,6 +47,8 @@ MASTER_KEY = secret_files.master_key(
 PEPPERS = secret_files.pepper_ring(
     secret_files.secret("PEPPERS", SECRETS_DIR, secret_files.first_pepper, demanded=ON_SERVER)
 )
+# Where we keep them ourselves, they are read anew when they have rotated.
+PEPPERS_FILE = None if environment.text("PEPPERS") else SECRETS_DIR / "peppers"
 
 # Django
 
@@ -56,6 +63,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_htmx",
+    "portal.second_factor_apps.AccountsConfig",
+    "allauth.mfa",
     "portal",
     "devices",
     "tokens",
@@ -66,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.tally.TallyMiddleware",
+    "gateway.dialects.guessing.GuessingMiddleware",
     "gateway.device_door.DeviceDoorMiddleware",
     "portal.browser.ContentSecurityMiddleware",
     "portal.browser.CookieMiddleware",
@@ -112,6 +122,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+# Of allauth we take how second factors are kept and checked; no page of it is served.
+MFA_ADAPTER = "portal.second_factor_adapter.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_TOLERANCE = 1  # Half a minute to either side, for clocks that do not agree.
+MFA_RECOVERY_CODE_COUNT, MFA_RECOVERY_CODE_DIGITS = 10, 12
+SESSION_ENGINE = "portal.session_store"
 SESSION_COOKIE_NAME = "gatehouse-session"
 SESSION_COOKIE_AGE = 30 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
@@ -145,6 +161,8 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "URL_FORMAT_OVERRIDE": None,
 }
+# Of simplejwt we take the token class and the authentication; our ring of keys signs and verifies.
+SIMPLE_JWT = {"ALGORITHM": "RS256", "TOKEN_TYPE_CLAIM": None, "USER_ID_CLAIM": "sub"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Gatehouse",
     "DESCRIPTION": "Admission, credentials, gateway and shutdowns of an edge fleet.",
@@ -155,7 +173,11 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["portal.openapi.one_of_each"],
     "ENUM_NAME_OVERRIDES": {
         "DeliveryStateEnum": "portal.models.DeliveryState",
+        "EdgeJobStateEnum": "gateway.dialects.industrial_edge_shutdown_shapes.STATES",
         "KeyChangeStateEnum": "devices.models.KeyChange",
+        "ShutdownStateEnum": "devices.models.JobState",
+        "ShutdownTargetStateEnum": "devices.models.TargetState",
+        "SecretStateEnum": "tokens.held_serializers.SECRET_STATES",
         "TokenStateEnum": "tokens.models.TokenState",
     },
     "SERVE_PERMISSIONS": [],

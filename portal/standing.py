@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils import timezone
 
 from portal import audit, outbox, sessions, text
 from portal.actor import Actor
@@ -35,7 +36,7 @@ class LastAdministrator(Refusal):
 
 
 class Changed(Refusal):
-    """The person has another role than was seen."""
+    """The person is not what was seen."""
 
     code = "person_changed"
 
@@ -74,6 +75,11 @@ def locked(by: Actor, *people: Any, others: Q = NOBODY_ELSE) -> tuple[dict[Any, 
     return found, by
 
 
+def moved() -> dict[str, Any]:
+    """The columns that go along with every change of a person that others see."""
+    return {"changed_at": timezone.now(), "revision": F("revision") + 1}
+
+
 @transaction.atomic
 def change_role(person: User, role: Role, *, by: Actor, reason: str = "", seen: str | None = None) -> None:
     """Give a person another role; it counts from their next request on, and for their tokens too.
@@ -93,7 +99,7 @@ def change_role(person: User, role: Role, *, by: Actor, reason: str = "", seen: 
         raise NotYourself("Your own role is for another administrator to change; ask one of them.")
     if is_last:
         raise LastAdministrator(_nobody_left(now))
-    User.objects.filter(pk=now.pk).update(role=role)
+    User.objects.filter(pk=now.pk).update(role=role, **moved())
     person.role = role
     subject, before, after = ("person", now.username), {"role": now.role}, {"role": role}
     audit.record(by, "person.role_changed", subject, before=before, after=after, reason=reason)
@@ -128,7 +134,7 @@ def _switch(person: User, active: bool, by: Actor, reason: str) -> None:
             raise NotYourself("You cannot deactivate yourself; another administrator can.")
         if is_last and not active:
             raise LastAdministrator(_nobody_left(now))
-        User.objects.filter(pk=now.pk).update(is_active=active)
+        User.objects.filter(pk=now.pk).update(is_active=active, **moved())
         person.is_active = active
         verb = "person.activated" if active else "person.deactivated"
         before, after = {"active": not active}, {"active": active, "sessions_ended": sessions.forget(keys)}

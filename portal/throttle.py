@@ -2,16 +2,19 @@
 
 Failures in a row beyond the free ones cost a wait of 1, 2, 4 … 60 seconds. A success clears the pair. Because nothing
 is counted by account alone, a stranger can't lock a known user out; because only failures are counted, a valid
-credential is never slowed by others behind its address.
+credential is never slowed by others behind its address. Who guesses at generated secrets, which nobody mistypes, is
+counted in fixed minutes by `missed`; there a success clears nothing.
 """
 
 import hashlib
 import ipaddress
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from django.db import transaction
 from django.utils import timezone
 
+from portal import windows
 from portal.models import FailedAttempts
 from portal.refusal import TooMany
 
@@ -19,6 +22,9 @@ FREE_ON_ACCOUNT = 5
 FREE_ON_ADDRESS = 20
 LONGEST_WAIT = 60
 FORGOTTEN_AFTER = timedelta(minutes=15)
+MISSES_ON_ACCOUNT = 10
+MISSES_ON_ADDRESS = 30
+MINUTE = 60
 
 
 def check(address: str, account: str) -> None:
@@ -52,6 +58,20 @@ def failed(
         raise _too_many(max(waits), now)
 
 
+def missed(address: str, account: str) -> None:
+    """Count a wrong secret; refuse the 11th of a minute from this address on this account, or the 31st from it."""
+    now = timezone.now()
+    pairs = zip(_keys(address, account), (MISSES_ON_ADDRESS, MISSES_ON_ACCOUNT), strict=True)
+    over = [windows.number(key, MINUTE, now, most=most) > most for key, most in pairs]
+    if any(over):
+        raise _too_many(now + timedelta(seconds=windows.left(MINUTE, now)), now)
+
+
+def is_over(address: str) -> bool:
+    """Whether this process knows that the address has missed too often this minute."""
+    return windows.is_full(_keys(address, "")[0], MINUTE, timezone.now())
+
+
 def succeeded(address: str, account: str) -> None:
     """Forget the failures of this address on this account."""
     FailedAttempts.objects.filter(key=_keys(address, account)[1]).delete()
@@ -67,10 +87,12 @@ def _keys(address: str, account: str) -> tuple[str, str]:
     return _key(place), _key(place, account)
 
 
+@lru_cache(maxsize=4096)
 def _key(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(maxsize=4096)
 def _place(address: str) -> str:
     """An IPv6 address counts as its /64: one subscriber has all of that. An IPv4 address stays one in an IPv6 coat."""
     try:

@@ -8,6 +8,7 @@ from django.http import QueryDict
 
 from portal.models import Webhook
 from portal.topics import Topic
+from portal.whole_number_field import WholeNumberField
 
 ABOUT = {
     "device": "devices",
@@ -15,6 +16,7 @@ ABOUT = {
     "enrolment_rule": "enrolment rules",
     "token": "tokens",
     "person": "people",
+    "tenant": "tenants",
     "webhook": "webhooks",
 }
 DAYS = (("1", "of the last day"), ("7", "of the last 7 days"), ("30", "of the last 30 days"))
@@ -26,7 +28,7 @@ class WebhookForm(forms.Form):
     name = forms.CharField(max_length=64, error_messages={"required": "Say who listens there."})
     url = forms.CharField(max_length=500, error_messages={"required": "Say where messages go."})
     topics = forms.MultipleChoiceField(choices=Topic.choices, error_messages={"required": "Choose at least one topic."})
-    seen = forms.IntegerField(min_value=1, required=False)
+    seen = WholeNumberField(min_value=1, required=False)
 
     def __init__(self, sent: QueryDict | None = None, *, webhook: Webhook | None = None) -> None:
         present = {"name": webhook.name, "url": webhook.url} if webhook else {}
@@ -46,7 +48,7 @@ class ReasonForm(forms.Form):
     """Why, and which revision the person looked at."""
 
     reason = forms.CharField(max_length=500, required=False)
-    seen = forms.IntegerField(min_value=1, required=False)
+    seen = WholeNumberField(min_value=1, required=False)
 
 
 class ReplayForm(forms.Form):

@@ -1,5 +1,5 @@
-// What HTML alone does not do: copying, times that go on counting, closing a panel with Escape, choosing all, keeping what
-// was chosen when the list is fetched anew, and saying that the door is shut.
+// What HTML alone does not do: copying, saving what is shown as a file, times that go on counting, closing a panel with
+// Escape, choosing all, keeping what was chosen when the list is fetched anew, and saying that the door is shut.
 "use strict";
 
 (() => {
@@ -17,6 +17,13 @@
       } catch {
         getSelection().selectAllChildren(source);
       }
+    }
+    // What stands on the page becomes a file without a request, so that a secret is in no address.
+    const saved = event.target.closest("[data-save]");
+    if (saved) {
+      const text = document.getElementById(saved.dataset.save).textContent;
+      saved.href = URL.createObjectURL(new Blob([text], { type: "application/octet-stream" }));
+      setTimeout(() => { URL.revokeObjectURL(saved.href); }, 60000);
     }
     for (const open of document.querySelectorAll("details.verb[open]")) {
       if (!open.contains(event.target)) open.open = false;

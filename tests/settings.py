@@ -20,6 +20,7 @@ if url := os.environ.get("GATEHOUSE_TEST_DATABASE_URL"):
         "GATEHOUSE_SECRET_KEY": "for-the-tests-alone-kq3Zr8vT1xW5yN7bM2cJ",
         "GATEHOUSE_MASTER_KEY": key,
         "GATEHOUSE_PEPPERS": f"p1:{key}",
+        "GATEHOUSE_NODE": "local",
     }
 
 from portal.settings import *  # noqa: E402, F403

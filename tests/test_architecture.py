@@ -14,11 +14,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gateway": {"portal", "devices", "tokens"},
 }
 FACES = {
-    "account.py", "audit_pages.py", "authentication.py", "bulk_pages.py", "bulk_rest.py", "control_plane.py",
-    "device_ca_pages.py", "forms.py", "keychange_rest.py", "login.py", "overview.py", "pages.py", "people_forms.py",
-    "people_pages.py", "preauthorisation_forms.py", "preauthorisation_pages.py", "rest.py", "rules_forms.py",
-    "rules_pages.py", "rules_rest.py", "rules_serializers.py", "serializers.py", "stored_forms.py", "stored_pages.py",
-    "stored_rest.py", "stored_serializers.py", "webhook_forms.py", "webhook_pages.py", "webhook_rest.py",
+    "account.py", "apps_forms.py", "apps_pages.py", "apps_rest.py", "apps_serializers.py", "audit_pages.py",
+    "authentication.py", "bulk_pages.py", "bulk_rest.py", "certificate_forms.py", "certificate_pages.py",
+    "certificates_rest.py", "certificates_serializers.py", "certsips_rest.py", "control_plane.py",
+    "credential_forms.py", "credential_pages.py", "credentials_rest.py", "credentials_serializers.py",
+    "device_ca_pages.py", "door_pages.py", "expiry_pages.py", "forms.py", "gateway_tokens_rest.py", "held_rest.py",
+    "held_serializers.py", "holder_pages.py", "installation_pages.py", "installations_rest.py",
+    "installations_serializers.py", "keychange_rest.py", "login.py", "node_pages.py", "nodes_rest.py",
+    "nodes_serializers.py", "overview.py", "pages.py", "people_forms.py", "people_pages.py",
+    "preauthorisation_forms.py", "preauthorisation_pages.py", "rest.py", "route_forms.py", "route_pages.py",
+    "route_try_pages.py", "routes_rest.py", "routes_serializers.py", "rules_forms.py", "rules_pages.py",
+    "rules_rest.py", "rules_serializers.py", "second_factor_forms.py", "second_factor_login.py",
+    "second_factor_pages.py", "serializers.py", "shutdown_forms.py", "shutdown_order_pages.py", "shutdown_pages.py",
+    "shutdown_rest.py", "shutdown_serializers.py", "signing_key_pages.py", "stored_forms.py", "stored_pages.py",
+    "stored_rest.py", "stored_serializers.py", "tenant_forms.py", "tenant_pages.py", "tenants_rest.py",
+    "tenants_serializers.py", "traffic_rest.py", "webhook_forms.py", "webhook_pages.py", "webhook_rest.py",
     "webhook_serializers.py",
 }  # fmt: skip
 FACE_FOLDERS = {"commands", "dialects"}

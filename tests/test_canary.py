@@ -8,6 +8,8 @@ from tests import canary
 from tests.conftest import PASSWORD
 from tokens import secret
 
+pytestmark = pytest.mark.django_db  # Who generates a secret asks which pepper is active.
+
 
 @pytest.fixture
 def watched() -> tuple[logging.Logger, canary.Watch]:
@@ -44,6 +46,17 @@ def test_what_only_looks_like_a_secret_is_none(watched: tuple[logging.Logger, ca
     text = secret.generate("gate_pat").text
     logger.info("gate_pat_abcdefghijkl_… %s", text[:-1] + ("0" if text[-1] != "0" else "1"))
     assert watch.found == []
+
+
+def test_a_client_secret_is_one_too(watched: tuple[logging.Logger, canary.Watch]) -> None:
+    logger, watch = watched
+    text = secret.client_secret("main-app1-v1.0.0").text
+    logger.info("%s and %s", text[:-1] + ("0" if text[-1] != "0" else "1"), text[:-6])
+    assert watch.found == []
+    logger.info("X-SPACE-AUTH-KEY: %s", text)
+    assert len(watch.found) == 1
+    kept = {"part": f"x{text[6:49]}".encode(), "prefix": b"gatecs"}
+    assert canary.places(kept, [text.encode()]) == ["part"]
 
 
 def test_the_random_part_of_a_secret_that_was_shown_is_found_alone() -> None:

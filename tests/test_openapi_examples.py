@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from drf_spectacular.generators import SchemaGenerator
+from django.test import override_settings
+from django.utils import timezone
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
@@ -18,19 +19,48 @@ from devices import (
     records,
     rules,
     rules_examples,
+    shutdown,
+    shutdown_claim,
+    shutdown_deadlines,
+    shutdown_examples,
     stored_examples,
     system_info,
     update_events,
 )
-from devices.models import CheckIn, Device, KeyChangeRequest
-from gateway import device_cas
+from devices.models import CheckIn, Device, KeyChangeRequest, ShutdownAck, Via
+from devices.shutdown_fields import Order
+from gateway import (
+    certificate_installation,
+    certificates,
+    certificates_examples,
+    device_cas,
+    nodes,
+    nodes_examples,
+    remote_nodes,
+    routes,
+    routes_examples,
+)
 from gateway import examples as ca_examples
-from gateway.models import DeviceCA, IssuedCertificate
-from portal import backlog, webhook_examples, webhooks
+from gateway.certificate_pem import Sent
+from gateway.models import DeviceCA, IssuedCertificate, RouteTraffic
+from portal import backlog, tenants, tenants_examples, webhook_examples, webhooks
 from portal.actor import Actor
 from portal.models import Delivery, Outbox, User, Webhook
 from portal.scopes import Scope
-from tokens import ending, issuing
+from tests.documents import document
+from tokens import (
+    apps_examples,
+    credentials,
+    credentials_examples,
+    ending,
+    installations_examples,
+    installing,
+    issuing,
+    overlap,
+    registration,
+    switching,
+    tenant_grants,
+)
 
 JSON = "application/json"
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -61,6 +91,26 @@ STANDS: dict[str, dict[str, Any]] = {
     "denied_devices_retrieve": {"status": "accepted", "denied_at": NOON},
     "denied_devices_restore": {"status": "accepted", "denied_at": NOON},
     "denied_devices_destroy": {"status": "accepted", "denied_at": NOON},
+    "shutdowns_list": {"status": "accepted"},
+    "shutdowns_retrieve": {"status": "accepted"},
+    "shutdowns_create": {"status": "accepted"},
+    "shutdowns_targets": {"status": "accepted"},
+    "shutdowns_cancel": {"status": "accepted"},
+    "shutdowns_retry": {"status": "accepted"},
+    "shutdowns_approve": {"status": "accepted"},
+    "shutdowns_refuse": {"status": "accepted"},
+    "apps_installations_list": {"status": "accepted"},
+    "apps_installations_retrieve": {"status": "accepted"},
+    "apps_installations_create": {"status": "accepted"},
+    "apps_installations_certsips": {"status": "accepted"},
+    "apps_installations_partial_update": {"status": "accepted"},
+    "apps_installations_destroy": {"status": "accepted"},
+    "apps_installations_rotate": {"status": "accepted"},
+    "apps_installations_end_overlap": {"status": "accepted"},
+    "apps_installations_cancel_rotation": {"status": "accepted"},
+    "apps_installations_disable": {"status": "accepted"},
+    "apps_installations_enable": {"status": "accepted"},
+    "apps_installations_revoke": {"status": "accepted"},
 }
 
 # What they answer holds a key, or is signed by one, that was made in this moment.
@@ -100,11 +150,6 @@ class Operation:
     def lists(self) -> tuple[Any, Any]:
         """Schema and examples of the list that it takes, too, and of what that is answered."""
         return self.facts["requestBody"]["content"]["text/csv"], self.facts["responses"]["200"]["content"][JSON]
-
-
-def document() -> dict[str, Any]:
-    schema: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    return schema
 
 
 def operations() -> Iterator[Operation]:
@@ -173,6 +218,23 @@ class TestSent:
             if "device-cas" in operation.path or "/certificate" in operation.path:
                 named["name"] = ca_examples.DEVICE_CA["name"]
                 make_device_ca(operation)
+            if "/apps" in operation.path or "/credentials" in operation.path:
+                named |= make_app(operation, administrator)
+            if "/tenants" in operation.path and operation.name != "tenants_create":
+                named["name"] = tenants.make(**tenants_examples.NEW, by=Actor.command("x")).name
+            if operation.path.startswith("/api/v1/certificates"):
+                named["id"] = make_door_certificate(operation)
+            if operation.path.startswith("/api/v1/nodes"):
+                named["name"] = make_node()
+            if "/routes/" in operation.path:
+                route = routes.make(**routes_examples.NEW, by=Actor.command("x"))
+                named["id"] = route.pk
+                if operation.name == "routes_traffic":
+                    node, _ = nodes.local(by=Actor.command("x"))
+                    facts = {"requests": 9, "latencies": {"5": 9}, "began_at": timezone.now()}
+                    RouteTraffic.objects.create(route=route, node=node, **facts)
+            if operation.name.startswith("shutdowns_") and operation.name != "shutdowns_create":
+                named["id"] = make_shutdown(operation)
             if "/webhooks/" in operation.path:
                 named |= {"id": webhook_examples.ID, "delivery": webhook_examples.DELIVERY["id"]}
                 make_webhook()
@@ -211,6 +273,81 @@ def make_device_ca(operation: Operation) -> None:
     DeviceCA.objects.create(**shown)
     shown = {name: fact for name, fact in ca_examples.ISSUED.items() if name != "device"}
     IssuedCertificate.objects.create(device_id=ca_examples.ISSUED["device"], **shown)
+
+
+def make_door_certificate(operation: Operation) -> int:
+    """The installed certificate of the examples, but for the operation that installs it."""
+    by, shown = Actor.command("x"), certificates_examples.NEW
+    own = certificates.ensure_default(by=by)
+    if operation.method == "POST":
+        return own.pk
+    certificate, key = Sent(shown["certificate"], "The certificate"), Sent(shown["key"], "The key")
+    installed = certificate_installation.install(certificate, key, by=by)
+    own.delete()
+    return installed.pk
+
+
+def make_node() -> str:
+    """The node of the examples, which has refused the routes."""
+    shown = nodes_examples.NODE
+    node, _ = remote_nodes.make(shown["name"], poll_s=shown["poll_s"], by=Actor.command("x"))
+    [told] = shown["subscriptions"]
+    refused = {**told["refused"], "content": told["refused"]["version"].partition(".")[0], "times": 1}
+    refused["reason"] = told["reason"]
+    node.offered, node.accepted = {told["name"]: told["offered"]}, {told["name"]: told["accepted"]}
+    node.refused, node.last_seen, node.address = {told["name"]: refused}, timezone.now(), shown["address"]
+    node.save()
+    return node.name
+
+
+def make_app(operation: Operation, owner: User) -> dict[str, str]:
+    """The app of the examples with what the operation needs of it; the names that stand in its path."""
+    if operation.name == "apps_create":
+        return {}
+    by = Actor.command("x")
+    for name in ("plant7", "plant8"):
+        tenants.make(name, by=by)
+    app = registration.register(**apps_examples.NEW_APP, by=by)
+    named = {"app": app.name, "version": apps_examples.VERSION["version"], "tenant": apps_examples.GRANT["tenant"]}
+    if operation.name == "apps_versions_create":
+        return named
+    version = registration.add_version(app, **apps_examples.NEW_VERSION, by=by)
+    registration.add_version(app, **{**apps_examples.NEW_VERSION, **installations_examples.CHANGE}, by=by)
+    if "/grants" in operation.path and operation.name != "apps_versions_grants_create":
+        tenant_grants.give(version, named["tenant"], by=by)
+    if operation.name in ("credentials_create", "apps_installations_create"):
+        return named
+    if "/credentials" in operation.path:
+        User.objects.create(username=credentials_examples.OWNER["owner"])
+        holder = credentials.issue(version, by=by, owner=owner, instance="line2").holder
+    elif "/installations" in operation.path:
+        holder = installing.install(version, examples.ID, by=by, owner=owner).holder
+    else:
+        return named
+    if operation.name.endswith(("_end_overlap", "_cancel_rotation")):
+        overlap.rotate(holder, by=by)
+    if operation.name.endswith(("_enable", "_destroy")):
+        switching.disable(holder, by=by, reason="to have it disabled")
+    if operation.name == "apps_installations_certsips":
+        certificates.ensure_default(by=by)
+    return {**named, "id": holder.pk}
+
+
+def make_shutdown(operation: Operation) -> str:
+    """A shutdown of the device by another person, as far along as the operation needs it."""
+    otto = Actor.person(User.objects.create(username=shutdown_examples.APPROVED["requested_by"], role="operator"))
+    wanted = Order([examples.ID], shutdown_examples.NEW["reason"])
+    with override_settings(SHUTDOWN_APPROVAL_FROM=1 if operation.name.endswith(("_approve", "_refuse")) else 0):
+        job = shutdown.order(wanted, by=otto, via=Via.PAGE)
+    target = job.targets.get()
+    if operation.name == "shutdowns_targets":
+        shutdown_claim.claim(target, "0123456789abcdef", by=Actor.device(examples.ID))
+        ack = {name: shutdown_examples.TARGET["acks"][0][name] for name in ("app", "version")}
+        ShutdownAck.objects.create(target=target, installation="AAAAAAAAAAAA", acknowledged_at=NOON, **ack)
+    if operation.name == "shutdowns_retry":
+        job.targets.update(expires_at=timezone.now())
+        shutdown_deadlines.move_on(by=Actor.worker())
+    return str(job.pk)
 
 
 def make_webhook() -> None:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from portal.scopes import Scope
+from tests.documents import document
 
 # Fits every pattern of a path parameter that is text.
 SOME_ID = "a" * 12
@@ -15,8 +15,7 @@ METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 
 def paths() -> dict[str, dict[str, Any]]:
-    schema = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call]
-    found: dict[str, dict[str, Any]] = schema["paths"]
+    found: dict[str, dict[str, Any]] = document()["paths"]
     return found
 
 
@@ -56,10 +55,10 @@ def test_an_operation_opens_to_its_own_scope_alone(
 
     nobody = answer(APIClient())
     assert nobody.status_code == 401
-    assert nobody["WWW-Authenticate"].startswith("Bearer")
+    assert 'Bearer realm="gatehouse"' in nobody["WWW-Authenticate"]
     others = answer(rest(*(other for other in Scope if other != scope)))
     assert others.status_code == 403
-    assert scope in others.json()["error"]
+    assert scope in others.content.decode()
     assert f'scope="{scope}"' in others["WWW-Authenticate"]
     own = answer(rest(Scope(scope)))
     assert own.status_code not in (401, 403)
@@ -91,4 +90,4 @@ def test_a_method_that_is_not_served_is_a_405_that_names_the_served_ones(db: Non
         answer = APIClient().generic(method, address)
         assert answer.status_code == 405, method
         assert set(answer["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == served
-        assert answer.json()["error"]
+        assert answer.json().get("error") or answer.json()["errors"]

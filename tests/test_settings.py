@@ -10,8 +10,8 @@ from django.core.management import get_commands
 ROOT = Path(__file__).resolve().parent.parent
 APPS = ("portal", "devices", "tokens", "gateway")
 READERS = {
-    "address", "choice", "database", "flag", "mail_address", "mail_addresses", "mail_server", "number", "secret",
-    "text", "url", "words",
+    "address", "choice", "database", "flag", "mail_address", "mail_addresses", "mail_server", "name", "number",
+    "secret", "text", "url", "words",
 }  # fmt: skip
 MODULES = {"environment", "secret_files"}
 READING = [

@@ -1,4 +1,4 @@
-"""The tokens app; at Django's start it describes our credentials to the OpenAPI and joins the overview."""
+"""The tokens app; at Django's start it describes our credentials to the OpenAPI and says which of them expire."""
 
 from django.apps import AppConfig
 
@@ -7,5 +7,10 @@ class TokensConfig(AppConfig):
     name = "tokens"
 
     def ready(self) -> None:
+        import tokens.device_endings
+        import tokens.device_sections
+        import tokens.expiring
+        import tokens.installed_source
         import tokens.openapi
-        import tokens.overview  # noqa: F401
+        import tokens.owner_endings
+        import tokens.pruning  # noqa: F401

@@ -7,18 +7,23 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
+from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.models import TokenUser
 
 from portal import throttle
 from portal.access import REALM
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Refusal
-from tokens import addresses, issuing, lookup, secret
-from tokens.models import TokenState
+from portal.scopes import within
+from tokens import access_tokens, addresses, issuing, lookup, peppers, secret
+from tokens.access_tokens import AccessToken
+from tokens.models import ApiToken, TokenState
 
-_BEARER = re.compile(r"bearer +([^\s,]+)", re.IGNORECASE)
+BEARER = re.compile(r"bearer +([^\s,]+)", re.IGNORECASE)
+_API = re.compile("gate_")
 
 
 class InvalidToken(Refusal):
@@ -35,28 +40,50 @@ class InvalidToken(Refusal):
         return f'{REALM}, error="invalid_token"'
 
 
-class BearerAuthentication(BaseAuthentication):
-    """Accept `Authorization: Bearer gate_pat_…`, the scheme in any case; request.auth becomes the token's Actor.
+class BearerAuthentication(JWTAuthentication):
+    """Accept `Authorization: Bearer` with an API token or an access token; request.auth becomes its Actor.
 
-    A valid token is never throttled; failures are counted by address and by address on the token id.
+    A valid token is never throttled; failures are counted by address and by address on the token id. What an access
+    token is good for is judged at each request by the state of the credentials that bought it.
     """
 
-    def authenticate(self, request: Request) -> tuple[User, Actor] | None:
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         header = request.META.get("HTTP_AUTHORIZATION", "").strip()
         if not header:
             return None
-        bearer = _BEARER.fullmatch(header)
-        identifier = secret.parse(issuing.KIND, bearer[1]) if bearer else None
-        if bearer is None or identifier is None:
-            raise InvalidToken  # Not one of ours by its checksum; it costs no look into the database.
+        bearer = BEARER.fullmatch(header)
+        if bearer is None:
+            raise InvalidToken
         address = request.META.get("REMOTE_ADDR", "")
+        return self.by_api_token(bearer[1], address) if _API.match(bearer[1]) else self.by_jwt(bearer[1], address)
+
+    def by_jwt(self, text: str, address: str) -> tuple[TokenUser, Actor]:
+        token = self.get_validated_token(text)
+        client = access_tokens.client_of(token.payload)
+        if client is None:
+            raise InvalidToken
+        credential = f"credential {client.credential}"
+        actor = Actor.app(client.client_id, client.scopes, credential=credential, tenant=client.tenant, address=address)
+        return TokenUser(token), actor
+
+    def get_validated_token(self, raw_token: Any) -> AccessToken:
+        try:
+            return AccessToken(raw_token)
+        except TokenError as untrusted:
+            raise InvalidToken from untrusted
+
+    def by_api_token(self, text: str, address: str) -> tuple[User, Actor]:
+        identifier = secret.parse(issuing.KIND, text)
+        if identifier is None:
+            raise InvalidToken  # Not one of ours by its checksum; it costs no look into the database.
         token = lookup.find(identifier)
         now = timezone.now()
-        if token is None or not self.is_honoured(token, bearer[1], address, now):
-            throttle.failed(address, f"token {identifier}")
+        if token is None or not self.is_honoured(token, text, address, now):
+            throttle.missed(address, f"token {identifier}")
             raise InvalidToken
         issuing.note_use(token, address, now)
-        scopes = issuing.held(token.owner_role, is_active=token.owner_is_active).intersection(token.scopes)
+        peppers.renew(ApiToken, token.pk, text, token.digest, token.pepper)
+        scopes = within(token.scopes, issuing.held(token.owner_role, is_active=token.owner_is_active))
         actor = Actor.token(
             token.name,
             scopes,

@@ -10,6 +10,7 @@ from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import Refusal
 from portal.scopes import Scope
+from tokens import gateway_tokens
 from tokens.models import ApiToken
 
 OF_OTHERS = Scope.USERS_MANAGE
@@ -45,6 +46,7 @@ def revoke(token: ApiToken, *, by: Actor, reason: str = "", seen: int | None = N
     """
     _judge(token, by, reason)
     _update(token, {}, seen, revoked_at=timezone.now(), revoked_by=str(by))
+    gateway_tokens.refuse(token)
     _tell(token, "revoked", {"revoked": False}, {"revoked": True}, by, reason)
 
 
@@ -54,6 +56,7 @@ def disable(token: ApiToken, *, by: Actor, reason: str = "", seen: int | None = 
     _judge(token, by, reason)
     facts = {"disabled_at": timezone.now(), "disabled_by": str(by), "disabled_by_owner": by.owner == token.owner_id}
     if _update(token, {"disabled_at": None}, seen, **facts):
+        gateway_tokens.refuse(token)
         _tell(token, "disabled", {"disabled": False}, {"disabled": True}, by, reason)
 
 
@@ -69,6 +72,7 @@ def enable(token: ApiToken, *, by: Actor, reason: str = "", seen: int | None = N
         token, {"disabled_at__isnull": False, **own}, seen, disabled_at=None, disabled_by="", disabled_by_owner=False
     )
     if enabled:
+        gateway_tokens.honour(token)
         _tell(token, "enabled", {"disabled": True}, {"disabled": False}, by, reason)
     elif token.disabled_at is not None:
         raise DisabledByAnother(

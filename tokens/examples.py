@@ -52,3 +52,10 @@ ME = {
     "role": "administrator",
     "scopes": ["devices:admit", "devices:read"],
 }
+WANTED = {"scopes": ["devices:read"]}
+BOUGHT = {
+    "access_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6IkpXVCJ9.shown-this-once.signature",
+    "token_type": "Bearer",
+    "expires_in": 900,
+    "scope": "devices:read",
+}

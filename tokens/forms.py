@@ -1,13 +1,13 @@
 """What a person says about a new token, about its successor, and why one is switched off or revoked."""
 
-from itertools import groupby
-
 from django import forms
 from django.conf import settings
 from django.http import QueryDict
 
+from portal import scope_choices
 from portal.actor import Actor
-from portal.scopes import Scope
+from portal.scope_choices import Choice
+from portal.whole_number_field import WholeNumberField
 from tokens import rotation
 
 USUAL_DAYS = 90
@@ -27,26 +27,25 @@ class NewTokenForm(forms.Form):
         super().__init__(sent, initial={"days": min(USUAL_DAYS, most)})
         self.fresh, self.most = fresh, most
         self.checked = sent.getlist("scopes") if sent is not None else []
-        self.held = [scope for scope in Scope if actor.may(scope)]
-        self.fields["scopes"].choices = [(str(scope), scope.label) for scope in self.held]  # type: ignore[attr-defined]
+        self.held = scope_choices.offered(actor)
+        self.fields["scopes"].choices = [(choice.scope, choice.label) for choice in self.held]  # type: ignore[attr-defined]
         sentence = dict.fromkeys(("required", "invalid", "min_value", "max_value"), f"A token lives 1 to {most} days.")
-        self.fields["days"] = forms.IntegerField(min_value=1, max_value=most, error_messages=sentence)
+        self.fields["days"] = WholeNumberField(min_value=1, max_value=most, error_messages=sentence)
         self.fields["password"].required = not fresh
 
     def clean_addresses(self) -> list[str]:
         addresses: list[str] = self.cleaned_data["addresses"].replace(",", " ").split()
         return addresses
 
-    def chosen(self) -> list[tuple[str, list[tuple[Scope, bool]]]]:
+    def chosen(self) -> list[tuple[str, list[tuple[Choice, bool]]]]:
         """The scopes by what they are about, each with whether its box is checked."""
-        groups = groupby(self.held, key=lambda scope: scope.partition(":")[0])
-        return [(about, [(scope, scope in self.checked) for scope in scopes]) for about, scopes in groups]
+        return list(scope_choices.grouped(self.held, self.checked))
 
 
 class RotationForm(forms.Form):
     """How many hours the old secret goes on; and the password, if it was not given lately."""
 
-    overlap_hours = forms.IntegerField(
+    overlap_hours = WholeNumberField(
         min_value=0,
         max_value=rotation.LONGEST_OVERLAP_HOURS,
         error_messages=dict.fromkeys(

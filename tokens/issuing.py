@@ -14,7 +14,7 @@ from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Invalid, NotFound, Refusal
 from portal.roles import SCOPES
-from portal.scopes import Scope
+from portal.scopes import beyond, is_known, refuse_too_many
 from tokens import addresses as bounds
 from tokens import lookup, secret
 from tokens.models import ApiToken
@@ -33,6 +33,12 @@ class Unknown(NotFound):
     code = "token_not_found"
 
 
+class NobodyBehind(Refusal):
+    """An app has no person behind it, whose an API token could be."""
+
+    status, code = 403, "needs_a_person"
+
+
 def issue(
     name: str, scopes: Collection[str], *, owner: User, days: int, by: Actor, addresses: Collection[str] = ()
 ) -> tuple[ApiToken, str]:
@@ -44,9 +50,9 @@ def issue(
     """
     text.check("name", name, least=1, most=100)
     wanted = _known(scopes)
-    if extra := wanted - by.scopes:
+    if extra := beyond(wanted, by.scopes):
         raise TooBroad(f"You do not hold {_listed(extra)}, so you cannot grant it; leave it out.")
-    if extra := wanted - held(owner.role, is_active=owner.is_active):
+    if extra := beyond(wanted, held(owner.role, is_active=owner.is_active)):
         raise TooBroad(f"{owner.username} does not hold {_listed(extra)}, so their token cannot; leave it out.")
     if not 1 <= days <= settings.TOKEN_MAX_DAYS:
         raise Invalid("days", f"A token lives 1 to {settings.TOKEN_MAX_DAYS} days.")
@@ -64,6 +70,14 @@ def issue(
         audit.record(by, "token.issued", ("token", token.pk), after={**facts, "addresses": networks})
         outbox.put("token.issued", {"token": token.pk, "owner": owner.username, "by": str(by)})
     return token, shown
+
+
+def person_behind(actor: Actor) -> User:
+    """The person whose the tokens are that this actor issues."""
+    person: User | None = User.objects.filter(pk=actor.owner).first() if actor.owner else None
+    if person is None:
+        raise NobodyBehind("An API token belongs to a person, and there is none behind an app; ask a person for one.")
+    return person
 
 
 def judge_addresses(addresses: Collection[str], by: Actor) -> None:
@@ -117,8 +131,9 @@ def held(role: str, *, is_active: bool) -> frozenset[str]:
 def _known(scopes: Collection[str]) -> frozenset[str]:
     if not scopes:
         raise Invalid("scopes", "Choose at least one scope.")
-    if unknown := set(scopes) - set(Scope.values):
-        raise Invalid("scopes", f"There is no scope {_listed(unknown)}; the API page lists them all.")
+    refuse_too_many(scopes)
+    if unknown := [scope for scope in scopes if not is_known(scope)]:
+        raise Invalid("scopes", f"There is no scope {_listed(unknown)[:400]}; the API page lists them all.")
     return frozenset(scopes)
 
 

@@ -18,7 +18,7 @@ from portal.parameters import once
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from tokens import ending, issuing, secret
-from tokens.models import ApiToken, ApiTokenQuerySet, TokenState
+from tokens.models import ApiToken, Stated, TokenState
 
 EVERYBODY = "all"
 PAGE = 50
@@ -54,9 +54,9 @@ class Listing:
         return urlencode(self.wanted)
 
 
-def seen_by(actor: Actor) -> ApiTokenQuerySet:
+def seen_by(actor: Actor) -> Stated:
     """One's own tokens; those of everybody for who may see people."""
-    tokens: ApiTokenQuerySet = ApiToken.objects.select_related("owner", "replaced_by")
+    tokens: Stated = ApiToken.objects.select_related("owner", "replaced_by")
     return tokens if actor.may(OF_OTHERS) else tokens.filter(owner=actor.owner)
 
 
@@ -68,7 +68,7 @@ def one(token_id: str, *, by: Actor) -> ApiToken:
     return token
 
 
-def find(*, by: Actor, owner: str = "", state: str = "", q: str = "") -> ApiTokenQuerySet:
+def find(*, by: Actor, owner: str = "", state: str = "", q: str = "") -> Stated:
     """Those that the actor sees, of one owner, in one state, and whose id or name begins with `q`; empty is all."""
     text.check("owner", owner, most=150)
     text.check("q", q, most=100)

@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from portal import rows
 from tokens.models import TokenState, state_at, texts
 
@@ -46,11 +44,10 @@ class Known:
 
 def find(identifier: str) -> Known | None:
     """The token with this id, or None."""
-    with connection.cursor() as cursor:
-        cursor.execute(SELECT, [identifier])
-        row: Any = cursor.fetchone()
-    if row is None:
+    found = rows.read(SELECT, [identifier])
+    if not found:
         return None
+    row: Any = found[0]
     name, digest, pepper, scopes, addresses, expires, revoked, disabled, used, owner, role, active = row
     return Known(
         identifier,

@@ -13,7 +13,7 @@ from tokens import examples
 
 
 class MeSerializer(serializers.Serializer[Any]):
-    """The token that asks, its owner, and what both together may do."""
+    """The token that asks, its owner, and what both together may do; an app has no owner and no role."""
 
     name = serializers.CharField()
     kind = serializers.CharField()
@@ -34,6 +34,6 @@ class MeView(Endpoint):
         user: Any = request.user
         actor = self.actor
         return Response(
-            {"name": actor.name, "kind": actor.kind, "owner": user.username, "role": user.role}
+            {"name": actor.name, "kind": actor.kind, "owner": user.username, "role": getattr(user, "role", "")}
             | {"scopes": sorted(actor.scopes)}
         )

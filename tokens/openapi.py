@@ -22,5 +22,6 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API token, `gate_pat_…`, from the portal's token page or `manage.py issue_token`.",
+            "description": "An API token, `gate_pat_…`, from the portal's token page or `manage.py issue_token`; or an "
+            "access token, which app credentials buy.",
         }

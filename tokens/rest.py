@@ -122,7 +122,7 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
         """Issue a token for the owner of this one; its scopes are among those of this one."""
         wanted = NewTokenSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        owner: Any = request.user
+        owner = issuing.person_behind(self.actor)
         with transaction.atomic():  # What cannot be shown must not be left behind.
             return self.show_once(*issuing.issue(**wanted.validated_data, owner=owner, by=self.actor))
 

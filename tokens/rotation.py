@@ -1,6 +1,6 @@
 """Rotating API tokens: a successor with the same rights, while the old one goes on for an overlap, so nothing fails."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -11,8 +11,9 @@ from django.utils import timezone
 from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
-from tokens import ending, issuing
-from tokens.models import ApiToken, ApiTokenQuerySet
+from portal.scopes import beyond
+from tokens import ending, gateway_tokens, issuing
+from tokens.models import ApiToken, Stated
 
 OVERLAP_HOURS = 24
 LONGEST_OVERLAP_HOURS = 30 * 24
@@ -29,7 +30,7 @@ class Rotated:
     """The successor, its secret to show once, and the token that it replaces."""
 
     token: ApiToken
-    secret: str
+    secret: str = field(repr=False)
     replaced: ApiToken
 
 
@@ -45,7 +46,7 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
     if by.owner != token.owner_id and by.kind not in ("command", "worker"):
         raise ending.NotYours(f"{token} belongs to another; only its owner is shown a new secret, so ask them.")
     if by.credential != issuing.credential(token.pk):
-        if extra := set(token.scopes) - by.scopes:
+        if extra := beyond(token.scopes, by.scopes):
             raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot rotate this token.")
         issuing.judge_addresses(token.addresses, by)
     if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
@@ -71,6 +72,8 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
             before = {"expires_at": token.expires_at}
             audit.record(by, "token.rotated", ("token", token.pk), before=before, after=facts)
             outbox.put("token.rotated", {"token": token.pk, "successor": successor.pk, "by": str(by)})
+            if not overlap_hours:
+                gateway_tokens.refuse(token)
             ending.read_again(token)
     except IntegrityError as rotated:
         raise NotRotatable(f"{token} has been rotated already; rotate its successor.") from rotated
@@ -87,9 +90,9 @@ def due(within: timedelta) -> list[ApiToken]:
     return [token for token in ending if token.replaces_id is None or now - token.created_at > _life(token) / 2]
 
 
-def expiring(within: timedelta, now: datetime) -> ApiTokenQuerySet:
+def expiring(within: timedelta, now: datetime) -> Stated:
     """Live tokens of active owners that expire within this time without a successor, the soonest first."""
-    tokens: ApiTokenQuerySet = ApiToken.objects.live(now)
+    tokens: Stated = ApiToken.objects.live(now)
     return (
         tokens.filter(expires_at__lte=now + within, replaced_by=None, owner__is_active=True)
         .select_related("owner")

@@ -5,7 +5,7 @@ from typing import ClassVar
 from rest_framework import serializers
 
 from portal.rest import StrictSerializer, Text, WholeNumber
-from portal.scopes import Scope
+from portal.scope_field import ScopesField
 from tokens import rotation
 from tokens.models import ApiToken, TokenState
 
@@ -44,7 +44,7 @@ class NewTokenSerializer(StrictSerializer):
     """What a new token may do and how long it lives."""
 
     name = Text(max_length=100)
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=Scope.choices), min_length=1)
+    scopes = ScopesField(min_length=1)
     days = WholeNumber(min_value=1, help_text="How long it lives, at most GATEHOUSE_TOKEN_MAX_DAYS.")
     addresses = serializers.ListField(
         child=Text(max_length=43), required=False, help_text="Networks it may come from, such as 10.0.0.0/8."

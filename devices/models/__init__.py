@@ -14,10 +14,12 @@ from devices.models.device import (
 )
 from devices.models.enrolment import EnrolmentRule, Verdict
 from devices.models.key_changes import KeyChange, KeyChangeRequest, RetiredKey
+from devices.models.shutdown import OPEN, JobState, ShutdownAck, ShutdownJob, ShutdownTarget, TargetState, Via
 from devices.models.stored import AppState, CheckIn, DeviceConfig, Inventory, SystemInfo, UpdateEvent
 
 __all__ = [
     "ID",
+    "OPEN",
     "SEEN_NOTED_EVERY",
     "AppState",
     "BulkDecision",
@@ -31,12 +33,18 @@ __all__ = [
     "EnrolmentRule",
     "Introduction",
     "Inventory",
+    "JobState",
     "KeyChange",
     "KeyChangeRequest",
     "OpaqueText",
     "RetiredKey",
+    "ShutdownAck",
+    "ShutdownJob",
+    "ShutdownTarget",
     "Status",
     "SystemInfo",
+    "TargetState",
     "UpdateEvent",
     "Verdict",
+    "Via",
 ]

@@ -65,6 +65,7 @@ class Device(models.Model):
 
     `revision` counts the changes of this row, so that nobody decides on what they have not seen. `epoch` counts the
     times that what the device was granted ended; a token names the epoch that it was bought in and dies with it.
+    `denials` counts the times that it was denied; what was installed on it before is dead, restored or not.
     """
 
     id = OpaqueText(primary_key=True, max_length=128, validators=[RegexValidator(rf"\A{ID}\Z")])
@@ -75,6 +76,7 @@ class Device(models.Model):
     last_seen = models.DateTimeField(null=True)
     revision = models.PositiveIntegerField(default=1)
     epoch = models.PositiveIntegerField(default=1)
+    denials = models.PositiveIntegerField(default=0)
     decided_at = models.DateTimeField(null=True)
     decided_by = models.CharField(max_length=200, blank=True)
     denied_at = models.DateTimeField(null=True)

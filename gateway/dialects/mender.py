@@ -1,21 +1,19 @@
 """What both Mender faces share: the shape of a no, its words, the order of checks, and addresses that lead nowhere."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from devices import admission, expecting
 from devices.arrival import TooManyWaiting
-from portal import failures, request_id, strict_json
+from gateway.dialects import refusing
+from portal import errors, failures, request_id, strict_json
 from portal.bodies import LengthRequired, NotJson, TooLarge
 from portal.refusal import Refusal
 from portal.rest import Endpoint, MethodNotAllowed
@@ -33,8 +31,6 @@ WORDS: Mapping[type[Refusal], str] = {
     expecting.AlreadyKnown: "device already exists",
     TooManyWaiting: "too many devices are waiting",
 }
-
-log = logging.getLogger("gatehouse.errors")
 
 
 class BadRequest(Refusal):
@@ -68,16 +64,13 @@ class MenderEndpoint(Endpoint):
         return refuse
 
 
-def refuse(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer a refusal in Mender's shape; a fault of our own is logged, and the client learns no more than that."""
-    if isinstance(exc, SuspiciousOperation):
-        return None  # A request that Django itself cannot read; portal.errors answers it in the same shape.
-    refusal = failures.refusal_behind(exc)
-    if refusal is None:
-        log.error("A call of %s failed.", context["view"].request.path, exc_info=exc)
-        refusal = failures.InternalError("")
-    set_rollback()
-    return failures.answer(refusal, _body(WORDS.get(type(refusal), str(refusal))), context["view"])
+def body(refusal: Refusal) -> dict[str, str]:
+    """The refusal as `{"error", "request_id"}`."""
+    return _body(WORDS.get(type(refusal), str(refusal)))
+
+
+refuse = refusing.handler(body)
+errors.speaks(request_id.MENDER, body)
 
 
 @csrf_exempt

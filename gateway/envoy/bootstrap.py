@@ -1,10 +1,11 @@
 """The file that Envoy starts with: who it is, and where its control plane and its admin socket are."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gateway.envoy import sources
-from gateway.envoy.plan import XDS
+from gateway.envoy.plan import USUAL, XDS, Polls
 from gateway.envoy.sources import typed
 
 TOKEN = "node_token"  # noqa: S105  # The name of the secret.
@@ -16,14 +17,65 @@ def bootstrap(
     node: str, *, portal_socket: Path, admin_socket: Path, token_file: Path, json_logs: bool
 ) -> dict[str, Any]:
     """The bootstrap of the Envoy beside the portal."""
-    config: dict[str, Any] = {
-        "node": {"id": node, "cluster": "gatehouse"},
-        "admin": {"address": {"pipe": {"path": str(admin_socket), "mode": 0o600}}},
-        "dynamic_resources": {
-            "lds_config": sources.source(sources.LISTENERS),
-            "cds_config": sources.source(sources.CLUSTERS),
+    config = _config(node, _control_plane([_pipe(portal_socket)], token_file, type="STATIC"), USUAL)
+    config["admin"] = {"address": {"pipe": {"path": str(admin_socket), "mode": 0o600}}}
+    statistics = config["stats_config"]
+    statistics["stats_matcher"]["inclusion_list"]["patterns"].append({"safe_regex": {"regex": OF_ROUTES}})
+    statistics["histogram_bucket_settings"] = [{"match": {"prefix": "cluster.route-"}, "buckets": MILLISECONDS}]
+    if json_logs:
+        config["application_log_config"] = {"log_format": {"json_format": JSON_LOG}}
+    return config
+
+
+@dataclass(frozen=True)
+class Portal:
+    """The portal as an Envoy elsewhere comes to it, and by what it knows it.
+
+    That is a certificate for this host of one of the CAs in `ca_file`; or the key with this pin, which is Base64 of the
+    SHA-256 of the public key: the certificate that Gatehouse makes for itself is signed by nobody else, and its
+    renewals, which no file knows beforehand, keep the key.
+    """
+
+    host: str
+    port: int
+    is_address: bool
+    ca_file: Path
+    pin: str = ""
+
+
+def remote(node: str, portal: Portal, *, token_file: Path, polls: Polls) -> dict[str, Any]:
+    """The bootstrap of an Envoy on another host, which comes in at the portal's TLS door."""
+    address = {"socket_address": {"address": portal.host, "port_value": portal.port}}
+    # Of the addresses that a name has, the next one is tried where the first refuses.
+    by_name = {"type": "LOGICAL_DNS", "dns_lookup_family": "ALL", "dns_refresh_rate": "5s", "respect_dns_ttl": True}
+    place = {"type": "STATIC"} if portal.is_address else by_name
+    cluster = _control_plane([{"endpoint": {"address": address}}], token_file, connect_timeout="5s", **place)
+    cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": _verified(portal)}
+    return _config(node, cluster, polls)
+
+
+def _verified(portal: Portal) -> dict[str, Any]:
+    names = [{"san_type": "IP_ADDRESS" if portal.is_address else "DNS", "matcher": {"exact": portal.host}}]
+    issued = {"trusted_ca": {"filename": str(portal.ca_file)}, "match_typed_subject_alt_names": names}
+    return typed(
+        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        common_tls_context={
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_3", "tls_maximum_protocol_version": "TLSv1_3"},
+            "validation_context": {"verify_certificate_spki": [portal.pin]} if portal.pin else issued,
         },
-        "static_resources": {"clusters": [_control_plane(portal_socket, token_file)]},
+        # An address is no server name (RFC 6066, 3).
+        **({} if portal.is_address else {"sni": portal.host}),
+    )
+
+
+def _config(node: str, control_plane: dict[str, Any], polls: Polls) -> dict[str, Any]:
+    return {
+        "node": {"id": node, "cluster": "gatehouse"},
+        "dynamic_resources": {
+            "lds_config": sources.source("listeners", polls),
+            "cds_config": sources.source("clusters", polls),
+        },
+        "static_resources": {"clusters": [control_plane]},
         "layered_runtime": {"layers": [{"name": "static", "static_layer": RUNTIME}]},
         "overload_manager": OVERLOAD,
         # Every counter costs memory; these few say whether the doors are well.
@@ -40,11 +92,13 @@ def bootstrap(
             }
         },
     }
-    if json_logs:
-        config["application_log_config"] = {"log_format": {"json_format": JSON_LOG}}
-    return config
 
 
+# Of each route what its traffic is told by; without requests nothing of it is kept.
+OF_ROUTES = r"cluster\.route-[0-9]+\.upstream_rq_(completed|4xx|5xx|time)"
+MILLISECONDS = [
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 600_000,
+]  # fmt: skip
 RUNTIME: dict[str, Any] = {
     # The default program size refuses a counted expression such as `{1,128}`.
     "re2.max_program_size.error_level": 2000,
@@ -74,7 +128,7 @@ def node_token(text: str) -> dict[str, Any]:
     return {"resources": [secret]}
 
 
-def _control_plane(portal_socket: Path, token_file: Path) -> dict[str, Any]:
+def _control_plane(endpoints: list[dict[str, Any]], token_file: Path, **place: Any) -> dict[str, Any]:
     injector = typed(
         "envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
         overwrite=True,
@@ -108,9 +162,9 @@ def _control_plane(portal_socket: Path, token_file: Path) -> dict[str, Any]:
     )
     return {
         "name": XDS,
-        "type": "STATIC",
         "connect_timeout": "1s",
-        "load_assignment": {"cluster_name": XDS, "endpoints": [{"lb_endpoints": [_pipe(portal_socket)]}]},
+        **place,
+        "load_assignment": {"cluster_name": XDS, "endpoints": [{"lb_endpoints": endpoints}]},
         "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
     }
 

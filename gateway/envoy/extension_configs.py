@@ -9,6 +9,10 @@ from gateway.envoy.sources import typed
 PROVIDER = "gatehouse"
 REQUIREMENT = "access_token"
 METADATA = "access_token"
+# Tokens, for each thread of Envoy; of several KiB each.
+REMEMBERED = 1000
+# Seconds by which clocks may differ.
+SKEW = 5
 JWT = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 RBAC = "envoy.extensions.filters.http.rbac.v3.RBAC"
 # Claims that later filters look at, and the services behind the gateway. Client copies were removed before.
@@ -31,9 +35,12 @@ def access_token(keys: Keys) -> dict[str, Any]:
         "audiences": list(keys.audiences),
         "local_jwks": {"inline_string": keys.jwks},
         "from_headers": schemes,
+        # A signature is verified once. The end of a token is judged each time, and so is what was revoked, by a filter
+        # of its own; with another ring of keys the whole filter is another, and remembers nothing.
+        "jwt_cache_config": {"jwt_cache_size": REMEMBERED},
         "forward": True,
         "require_expiration": True,
-        "clock_skew_seconds": 5,
+        "clock_skew_seconds": SKEW,
         "payload_in_metadata": METADATA,
         "normalize_payload_in_metadata": {"space_delimited_claims": ["scope"]},
         "claim_to_headers": [{"header_name": header, "claim_name": claim} for claim, header in CLAIMS.items()],

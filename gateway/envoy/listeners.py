@@ -1,11 +1,11 @@
 """Listeners: the clear-text door on loopback and the two TLS doors, with the filters that every request passes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.envoy import routes, sources
+from gateway.envoy import cors, rates, routes, sources
 from gateway.envoy.extension_configs import JWT, RBAC
-from gateway.envoy.plan import KIB, MIB, PORTAL_BODY, Plan
+from gateway.envoy.plan import KIB, MIB, PORTAL_BODY, USUAL, Plan, Polls
 from gateway.envoy.replies import HEADERS, local_reply_config
 from gateway.envoy.sources import typed
 
@@ -20,13 +20,17 @@ CALLER = "x-gatehouse-caller-request-id"
 
 
 def listeners(plan: Plan) -> list[dict[str, Any]]:
-    doors = plan.doors
+    doors, polls = plan.doors, plan.polls
+    people = Door("door_tls", "AUTO", polls=polls, speaks_dialects=not plan.is_remote)
+    tls = _listener("tls", _address(doors.bind, doors.tls_port), {**_chain(people), **_tls(polls)})
+    if plan.is_remote:
+        return [tls]
     first, *others = [_address(loopback, doors.http_port) for loopback in doors.loopbacks]
-    http = _listener("http", first, _chain(Door("door_http", "HTTP1")))
+    http = _listener("http", first, _chain(Door("door_http", "HTTP1", polls=polls)))
     if others:
         http["additional_addresses"] = [{"address": address} for address in others]
-    tls = _listener("tls", _address(doors.bind, doors.tls_port), {**_chain(Door("door_tls", "AUTO")), **_tls()})
-    devices = _listener("devices", _address(doors.bind, doors.device_port), {**_chain(DEVICES), **_tls_of_devices()})
+    chain = {**_chain(replace(DEVICES, polls=polls)), **_tls_of_devices(polls)}
+    devices = _listener("devices", _address(doors.bind, doors.device_port), chain)
     return [http, tls, devices]
 
 
@@ -49,7 +53,7 @@ def _address(address: str, port: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Door:
-    """What differs between doors besides their transport: the routes behind it, and who comes in."""
+    """What differs between doors besides their transport: the routes behind it, who comes in, and how a no is told."""
 
     name: str
     codec: str
@@ -57,6 +61,8 @@ class Door:
     connections: int = CONNECTIONS
     idle_seconds: int = 60
     is_for_devices: bool = False
+    speaks_dialects: bool = True
+    polls: Polls = USUAL
 
 
 # A device that waits is told to come again within 90 s: its connection is still there, and costs no new handshake.
@@ -79,27 +85,27 @@ def _chain(door: Door) -> dict[str, Any]:
     }
 
 
-def _tls() -> dict[str, Any]:
-    return _transport(_presenting("TLSv1_3"))
+def _tls(polls: Polls) -> dict[str, Any]:
+    return _transport(_presenting("TLSv1_3", polls))
 
 
-def _tls_of_devices() -> dict[str, Any]:
+def _tls_of_devices(polls: Polls) -> dict[str, Any]:
     """A client certificate is asked for, not demanded: what is missing without one, the portal says in words."""
-    trust = {"name": DEVICE_CAS, "sds_config": sources.source(sources.DEVICE_CAS)}
+    trust = {"name": DEVICE_CAS, "sds_config": sources.source("device_cas", polls)}
     return _transport(
-        {**_presenting("TLSv1_2"), "validation_context_sds_secret_config": trust},
+        {**_presenting("TLSv1_2", polls), "validation_context_sds_secret_config": trust},
         require_client_certificate=False,
         # A ticket carries the client's certificate; one that is large broke the connection after the handshake.
         disable_stateless_session_resumption=True,
     )
 
 
-def _presenting(oldest: str) -> dict[str, Any]:
+def _presenting(oldest: str, polls: Polls) -> dict[str, Any]:
     """The door's own certificate, over TLS of this version or a later one."""
     return {
         "tls_params": {"tls_minimum_protocol_version": oldest, "tls_maximum_protocol_version": "TLSv1_3"},
         "alpn_protocols": ["h2", "http/1.1"],
-        "tls_certificate_sds_secret_configs": [{"name": DOOR, "sds_config": sources.source(sources.SECRETS)}],
+        "tls_certificate_sds_secret_configs": [{"name": DOOR, "sds_config": sources.source("secrets", polls)}],
     }
 
 
@@ -121,8 +127,8 @@ def _connection_manager(door: Door) -> dict[str, Any]:
         codec_type=door.codec,
         server_name="gatehouse",
         **(forwarded if door.is_for_devices else {}),
-        rds={"route_config_name": door.table, "config_source": sources.source(sources.ROUTES)},
-        http_filters=_filters(),
+        rds={"route_config_name": door.table, "config_source": sources.source("routes", door.polls)},
+        http_filters=_filters(door.polls),
         use_remote_address=True,
         early_header_mutation_extensions=[_early_mutation()],
         # Nothing is rewritten before the verdict but double slashes: the path judged is the path forwarded.
@@ -147,26 +153,32 @@ def _connection_manager(door: Door) -> dict[str, Any]:
             "connection_keepalive": {"interval": "30s", "timeout": "10s"},
             "override_stream_error_on_invalid_http_message": True,
         },
-        local_reply_config=local_reply_config(for_devices=door.is_for_devices),
+        local_reply_config=local_reply_config(for_devices=door.is_for_devices, in_dialects=door.speaks_dialects),
     )
 
 
-def _filters() -> list[dict[str, Any]]:
+def _filters(polls: Polls) -> list[dict[str, Any]]:
     """The token is judged before a byte of the body is awaited; then the body is read whole, so that slow clients
     hold no worker of the portal and chunks become a Content-Length."""
     buffer = typed("envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=PORTAL_BODY)
+    scope = typed(RBAC)
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     return [
-        _discovered("access_token", JWT),
-        _discovered("revocations", RBAC),
+        # What an answer carries for a browser, it carries as a refusal of the others too.
+        {"name": cors.FILTER, "typed_config": typed(f"{cors.MUTATION}.HeaderMutation")},
+        _discovered("access_token", JWT, polls),
+        _discovered("revocations", RBAC, polls),
+        # Each route says which scope it asks for.
+        {"name": "scope", "typed_config": scope},
+        {"name": rates.FILTER, "typed_config": rates.unlimited()},
         {"name": "buffer", "typed_config": buffer},
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]
 
 
-def _discovered(name: str, kind: str) -> dict[str, Any]:
+def _discovered(name: str, kind: str, polls: Polls) -> dict[str, Any]:
     discovery = {
-        "config_source": sources.source(sources.EXTENSIONS[name]),
+        "config_source": sources.source(name, polls),
         "type_urls": [f"type.googleapis.com/{kind}"],
     }
     return {"name": name, "config_discovery": discovery}

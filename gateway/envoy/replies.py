@@ -1,41 +1,69 @@
 """The words of Envoy's own answers: JSON, one sentence and one code per cause."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.envoy.routes import IDS, NOT_FOUND, PATH_REFUSED, UNCORRELATED, header
-from gateway.envoy.sources import typed
+from gateway.dialects import industrial_edge_errors, insights_errors, vault_errors
+from gateway.envoy.reply import AGAIN, DETAILS, Reply
+from gateway.envoy.routes import IDS, NOT_FOUND, PATH_REFUSED, UNCORRELATED
+from gateway.envoy.sources import header, typed
+from gateway.envoy.verdicts import AT_ROUTE, UNANSWERED, VERDICTS
 
-MENDER = ("/api/management/", "/api/devices/")
 # The app server takes 100, and some are added on the way.
 HEADERS = 90
-AGAIN = "try again in a few seconds."
+REQUEST_ID = "%REQ(X-REQUEST-ID)%"
 MENDER_ID = "%REQ(X-MEN-REQUESTID?X-REQUEST-ID):128%"
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What is answered to a cause: to Envoy's detail (CEL over `d`), to one of its flags, or to a status."""
+class Dialect:
+    """How a no is written below some prefixes, and at paths that fit `ending`: its body, from sentence and status, and
+    headers that it has there."""
 
-    code: str
-    sentence: str
-    details: str = ""
-    flags: tuple[str, ...] = ()
-    status_is: int = 0
-    status: int = 0
-    retry_after: int = 0
+    prefixes: tuple[str, ...]
+    body: Callable[[str, int], dict[str, Any]]
+    headers: tuple[tuple[str, str], ...] = ()
+    ending: str = ""
 
 
+# Mender's clients know no code, and look for the id under another name.
+MENDER = Dialect(
+    ("/api/management/", "/api/devices/"),
+    lambda sentence, status: {"error": sentence, "request_id": MENDER_ID},
+    (("x-men-requestid", MENDER_ID),),
+)
+INSIGHTS_HUB = Dialect(
+    insights_errors.PREFIXES,
+    lambda sentence, status: insights_errors.body(insights_errors.WORDS[status], sentence, REQUEST_ID),
+)
+INDUSTRIAL_EDGE = Dialect(
+    industrial_edge_errors.PREFIXES,
+    lambda sentence, status: industrial_edge_errors.body(industrial_edge_errors.WORDS[status], sentence, REQUEST_ID),
+    ending=industrial_edge_errors.ENDING,
+)
+VAULT = Dialect(vault_errors.PREFIXES, lambda sentence, status: vault_errors.body(sentence))
+
+# What a browser asks before it asks is answered by headers alone.
+NOTHING = {"text_format_source": {"inline_string": ""}}
 UNREACHED = ("UF", "UC", "UR", "UH", "NC", "LH")
 REPLIES = (
-    Reply("path_refused", PATH_REFUSED, "d == 'path_normalization_failed'", status=400),
-    Reply("upgrade_not_served", "No upgrade of the connection is served here.", "d == 'upgrade_failed'", status=400),
-    Reply("portal_unavailable", "The portal does not answer; " + AGAIN, flags=UNREACHED, status=503, retry_after=2),
-    Reply("service_busy", "Too many requests are under way; " + AGAIN, flags=("UO",), status=503, retry_after=2),
     Reply(
-        "service_timeout", "No answer came in time; what was asked may still have been done.", flags=("UT",), status=504
+        # A sign of percent that is meant as one is written twice.
+        "path_refused",
+        PATH_REFUSED.replace("%", "%%"),
+        f"{DETAILS} == 'path_normalization_failed'",
+        status=400,
     ),
+    Reply(
+        "upgrade_not_served",
+        "No upgrade of the connection is served here.",
+        f"{DETAILS} == 'upgrade_failed'",
+        status=400,
+    ),
+    Reply("portal_unavailable", "The portal does not answer; " + AGAIN, flags=UNREACHED, status=503, retry_after="2"),
+    Reply("service_busy", "Too many requests are under way; " + AGAIN, flags=("UO",), status=503, retry_after="2"),
+    Reply("service_timeout", UNANSWERED, flags=("UT",), status=504),
     Reply("headers_too_large", f"The headers are over 60 KiB or more than {HEADERS}; send fewer.", status_is=431),
     Reply("body_too_large", "The body is larger than this path takes; send less.", status_is=413),
     Reply("request_too_slow", "The request was too slow: headers take 10 s at most, all of it 60 s.", status_is=408),
@@ -43,7 +71,7 @@ REPLIES = (
     Reply("route_not_found", NOT_FOUND, status_is=404),
     Reply("bad_request", "The request cannot be read; check its framing and its header names.", status_is=400),
     Reply("bad_request", "The transfer coding is not served here; use chunked, once.", status_is=501, status=400),
-    Reply("service_unavailable", "This cannot be served now; " + AGAIN, status_is=503, retry_after=2),
+    Reply("service_unavailable", "This cannot be served now; " + AGAIN, status_is=503, retry_after="2"),
 )
 
 
@@ -51,36 +79,63 @@ REPLIES = (
 DEVICE_CODES = {"body_too_large": "too_large", "route_not_found": "not_found"}
 
 
-def local_reply_config(*, for_devices: bool = False) -> dict[str, Any]:
+def local_reply_config(*, for_devices: bool = False, in_dialects: bool = True) -> dict[str, Any]:
     """The first mapper that fits speaks; a route that answers no brings its words in its metadata."""
     codes = DEVICE_CODES if for_devices else {}
+    dialects: tuple[Dialect, ...] = (
+        (MENDER, INDUSTRIAL_EDGE) if for_devices else (MENDER, INSIGHTS_HUB, INDUSTRIAL_EDGE, VAULT)
+    )
     words = ("%METADATA(ROUTE:gatehouse:sentence)%", "%METADATA(ROUTE:gatehouse:code)%")
-    direct = _details("d == 'direct_response'")
+    direct = _expression(f"{DETAILS} == 'direct_response'")
     unfit = {"filters": [direct, *({"header_filter": {"header": unfit}} for unfit in UNCORRELATED)]}
+    if not in_dialects:
+        dialects = ()
     # An unfit correlation id is not repeated.
-    mappers = list(_both({"and_filter": unfit}, *words, {"x-correlation-id": IDS["x-request-id"]}))
-    mappers += _both(direct, *words)
-    for reply in REPLIES:
-        changes: dict[str, Any] = {"status_code": reply.status} if reply.status else {}
-        added = {"retry-after": str(reply.retry_after)} if reply.retry_after else {}
-        mappers += _both(
-            _filter(reply), reply.sentence.replace("%", "%%"), codes.get(reply.code, reply.code), added, **changes
+    mappers = list(_each({"and_filter": unfit}, *words, 400, dialects, {"x-correlation-id": IDS["x-request-id"]}))
+    if not for_devices:
+        # No dialect is spoken at a gateway route, whatever its paths look like.
+        at_route = [direct, _expression(AT_ROUTE)]
+        mappers.append(
+            {"filter": {"and_filter": {"filters": [*at_route, _status(200)]}}, "body_format_override": NOTHING}
         )
+        mappers += _each({"and_filter": {"filters": at_route}}, *words, 405, ())
+        for reply in VERDICTS:
+            mappers += _spoken_by(reply, ())
+    # What is answered no below the prefix of a dialect cannot be read; all else there is for the portal.
+    mappers += _each(direct, *words, 400, dialects)
+    for reply in REPLIES:
+        mappers += _spoken_by(reply, dialects, codes.get(reply.code))
     return {"mappers": mappers, "body_format": _body("The request was refused.", "refused")}
 
 
-def _both(
-    cause: dict[str, Any], sentence: str, code: str, added: dict[str, str] | None = None, **changes: Any
+def _spoken_by(reply: Reply, dialects: tuple[Dialect, ...], code: str | None = None) -> Iterator[dict[str, Any]]:
+    """One of Envoy's answers, under its own code or this one."""
+    changes: dict[str, Any] = {"status_code": reply.status} if reply.status else {}
+    added = {"retry-after": reply.retry_after} if reply.retry_after else {}
+    if reply.challenge:
+        added["www-authenticate"] = reply.challenge
+    status = reply.status or reply.status_is
+    return _each(_filter(reply), reply.sentence, code or reply.code, status, dialects, added, **changes)
+
+
+def _each(
+    cause: dict[str, Any],
+    sentence: str,
+    code: str,
+    status: int,
+    dialects: tuple[Dialect, ...],
+    added: dict[str, str] | None = None,
+    **changes: Any,
 ) -> Iterator[dict[str, Any]]:
-    """To Mender's clients, who know no code and look for the id under another name, and to everybody else."""
+    """To the clients of each dialect in its shape, then to everybody else."""
     extra = [header(name, value) for name, value in (added or {}).items()]
     ids = [header(name, value, "ADD_IF_ABSENT") for name, value in IDS.items()]
-    for prefix in MENDER:
-        path = {"header_filter": {"header": {"name": ":path", "string_match": {"prefix": prefix}}}}
+    for dialect in dialects:
+        own = [header(name, value) for name, value in dialect.headers]
         yield {
-            "filter": {"and_filter": {"filters": [path, cause]}},
-            "headers_to_add": [header("x-men-requestid", MENDER_ID), *ids, *extra],
-            "body_format_override": _format({"error": sentence, "request_id": MENDER_ID}),
+            "filter": {"and_filter": {"filters": [_spoken(dialect), cause]}},
+            "headers_to_add": [*own, *ids, *extra],
+            "body_format_override": _format(dialect.body(sentence, status)),
             **changes,
         }
     yield {
@@ -91,29 +146,40 @@ def _both(
     }
 
 
+def _spoken(dialect: Dialect) -> dict[str, Any]:
+    """That the path is one of the dialect's; what stands behind a `?` is no path."""
+    matches: list[dict[str, Any]] = [{"prefix": each} for each in dialect.prefixes]
+    if dialect.ending:
+        matches.append({"safe_regex": {"regex": rf"[^?]*{dialect.ending}(\?.*)?"}})
+    paths = [{"header_filter": {"header": {"name": ":path", "string_match": each}}} for each in matches]
+    return paths[0] if len(paths) == 1 else {"or_filter": {"filters": paths}}
+
+
 def _body(sentence: str, code: str) -> dict[str, Any]:
-    return _format({"error": sentence, "code": code, "request_id": "%REQ(X-REQUEST-ID)%"})
+    return _format({"error": sentence, "code": code, "request_id": REQUEST_ID})
 
 
-def _format(members: dict[str, str]) -> dict[str, Any]:
+def _format(members: dict[str, Any]) -> dict[str, Any]:
     return {"json_format": members}
 
 
 def _filter(reply: Reply) -> dict[str, Any]:
-    if reply.details:
-        return _details(reply.details)
+    """Everything that the reply names; no other answer of Envoy has it."""
+    causes: list[dict[str, Any]] = [{"header_filter": {"header": each}} for each in reply.headers]
+    if reply.expression:
+        causes.append(_expression(reply.expression))
     if reply.flags:
-        return {"response_flag_filter": {"flags": list(reply.flags)}}
-    return {
-        "status_code_filter": {
-            "comparison": {"op": "EQ", "value": {"default_value": reply.status_is, "runtime_key": "unset"}}
-        }
-    }
+        causes.append({"response_flag_filter": {"flags": list(reply.flags)}})
+    if reply.status_is:
+        causes.append(_status(reply.status_is))
+    return causes[0] if len(causes) == 1 else {"and_filter": {"filters": causes}}
 
 
-def _details(expression: str) -> dict[str, Any]:
-    config = typed(
-        "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-        expression=expression.replace("d ", "response.code_details "),
-    )
+def _status(status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": "unset"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
+
+
+def _expression(expression: str) -> dict[str, Any]:
+    config = typed("envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", expression=expression)
     return {"extension_filter": {"name": "envoy.access_loggers.extension_filters.cel", "typed_config": config}}

@@ -1,10 +1,14 @@
-"""Routes: first what is refused whatever it asks for, then the portal's own paths, then nothing."""
+"""Routes: first what is refused whatever it asks for, then the portal's own paths and the gateway's routes."""
 
 from typing import Any
 
 from devices import check_in
+from gateway.dialects import industrial_edge_errors
+from gateway.envoy import tree
+from gateway.envoy.gateway_routes import unfit_token, with_those_above
 from gateway.envoy.plan import PORTAL, PORTAL_FILE_TIMEOUT, PORTAL_FILES, PORTAL_SILENCE, PORTAL_TIMEOUT, Plan
-from gateway.envoy.sources import typed
+from gateway.envoy.sources import header, refusal, typed
+from gateway.envoy.tree import Entry, Tree
 
 NAME = "doors"
 DEVICES = "device_door"
@@ -12,11 +16,16 @@ DEVICES = "device_door"
 DOOR_HEADER = "x-gatehouse-door"
 HEX = "[0-9A-Fa-f]"
 DOT = r"(\.|%2[eE])"
-# What two readers could read differently, in the path without its query.
-DOT_SEGMENT = rf".*/{DOT}{{1,2}}(/.*)?"
-BYTES = r".*(%2[fF]|%5[cC]|%[01][0-9A-Fa-f]|%7[fF]|%3[bB]|[;\\#]).*"
-BAD_PERCENT = rf".*%([^0-9A-Fa-f].*|{HEX}([^0-9A-Fa-f].*)?)?"
+# What two readers could read differently, in the path before its query.
+DOT_SEGMENT = rf"[^?]*/{DOT}{{1,2}}(/[^?]*)?(\?.*)?"
+BYTES = r"[^?]*(%2[fF]|%5[cC]|%[01][0-9A-Fa-f]|%7[fF]|%3[bB]|[;\\#]).*"
+BAD_PERCENT = rf"[^?]*%([^0-9A-Fa-f].*|{HEX}([^0-9A-Fa-f].*)?)?"
+# A service reads the name decoded, so each of its letters may come percent-encoded.
+CREDENTIAL = "".join(f"({letter}|%(?i:{ord(letter):x}))" for letter in "access_token")
+CREDENTIAL_IN_QUERY = rf"[^?]*\?(.*&)?{CREDENTIAL}([=&].*)?"
 CORRELATION_ID = "[A-Za-z0-9._:-]{1,128}"
+# Envoy joins copies of the header by a comma, which no name of a host holds.
+SEVERAL_HOSTS = ".*,.*"
 
 PATH_REFUSED = (
     "This path can be read in two ways; send it without dot segments, %2F, %5C, ;, control bytes or a lone %."
@@ -46,22 +55,32 @@ TO_PORTAL: dict[str, Any] = {
 
 def routes(plan: Plan) -> list[dict[str, Any]]:
     """One table for the doors of people and programs, one for that of devices."""
-    own = [*portal(plan), route_not_found()]
-    for_devices = [*devices(plan), refusal({"prefix": ""}, 404, "not_found", NOT_FOUND)]
+    if plan.is_remote:
+        nothing = [unfit_token(), route_not_found()]
+        return [_table(NAME, Tree(refusals(), _gateway(plan, nothing), nothing))]
+    nothing = [unfit_token(), token_asked_for(), route_not_found()]
+    below = {**portal(plan, nothing), **_gateway(plan, nothing)}
+    own = Tree(refusals(), below, [_root(), *nothing])
+    not_found = [token_asked_for(), refusal({"prefix": ""}, 404, "not_found", NOT_FOUND)]
+    for_devices = Tree(refusals(), {}, [*devices(plan), *not_found])
     return [_table(NAME, own), _table(DEVICES, for_devices, header(DOOR_HEADER, "device"))]
 
 
-def _table(name: str, own: list[dict[str, Any]], *added: dict[str, Any]) -> dict[str, Any]:
-    """The filters that judge access tokens are off unless a route turns them on."""
-    host = {
-        "name": "gatehouse",
-        "domains": ["*"],
-        "routes": [*refusals(), *own],
-        "typed_per_filter_config": {
-            "access_token": typed("envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", disabled=True),
-            "revocations": typed("envoy.extensions.filters.http.rbac.v3.RBACPerRoute"),
-        },
-    }
+def _gateway(plan: Plan, nothing: list[Entry]) -> dict[str, list[Entry]]:
+    """What stands below each prefix. A path that only begins like one, such as `/linen` for `line`, is nowhere.
+
+    A stored route below a path that has become the portal's own since is left out.
+    """
+    unfit, *others = nothing
+    own = set(plan.portal_segments)
+    foreign = [route for route in plan.routes if route.prefix.partition("/")[0] not in own]
+    return {beginning: [unfit, *entries, *others] for beginning, entries in with_those_above(foreign).items()}
+
+
+def _table(name: str, own: Tree, *added: dict[str, Any]) -> dict[str, Any]:
+    """No access token is asked for unless a route does; where none was judged, no revocation finds anything."""
+    filters = {"access_token": typed("envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig", disabled=True)}
+    host = tree.host(own, typed_per_filter_config=filters)
     return typed(
         "envoy.config.route.v3.RouteConfiguration",
         name=name,
@@ -77,8 +96,11 @@ def _table(name: str, own: list[dict[str, Any]], *added: dict[str, Any]) -> dict
     )
 
 
-def refusals() -> list[dict[str, Any]]:
-    """What is answered before anything is looked up; the correlation id first, since every answer repeats it."""
+def refusals() -> list[Entry]:
+    """What is answered before anything is looked up; the correlation id first, since every answer repeats it.
+
+    All of it is told by headers, of which `:path` is one, with its query: `tree` asks for the same.
+    """
     unreadable = {"name": ":path", "string_match": {"safe_regex": {"regex": "[!-~]+"}}, "invert_match": True}
     connect = refusal({"connect_matcher": {}}, 400, "method_refused", "CONNECT is not served here.")
     # The buffer would wait for the end of a request that has none.
@@ -93,13 +115,23 @@ def refusals() -> list[dict[str, Any]]:
             "correlation_id_refused",
             "X-Correlation-ID must be 1 to 128 of A-Z a-z 0-9 . _ : and -.",
         ),
+        # What reads the first and what reads the last would not mean the same host (RFC 9112, 3.2).
+        refusal(
+            {
+                "prefix": "",
+                "headers": [{"name": ":authority", "string_match": {"safe_regex": {"regex": SEVERAL_HOSTS}}}],
+            },
+            400,
+            "host_malformed",
+            "Send one Host header: the name or address of one host, and its port.",
+        ),
         refusal({"prefix": "", "headers": [unreadable]}, 400, "path_refused", PATH_REFUSED),
         *(
-            refusal({"safe_regex": {"regex": regex}}, 400, "path_refused", PATH_REFUSED)
+            refusal({"prefix": "", "headers": [_path(regex)]}, 400, "path_refused", PATH_REFUSED)
             for regex in (DOT_SEGMENT, BYTES, BAD_PERCENT)
         ),
         refusal(
-            {"prefix": "/", "query_parameters": [{"name": "access_token", "present_match": True}]},
+            {"prefix": "", "headers": [_path(CREDENTIAL_IN_QUERY)]},
             400,
             "token_in_query",
             "Send the token in the Authorization header. Revoke this token, it is in logs now.",
@@ -107,15 +139,29 @@ def refusals() -> list[dict[str, Any]]:
     ]
 
 
-def portal(plan: Plan) -> list[dict[str, Any]]:
-    """The portal's files, then its own first segments, compared byte by byte, and the root."""
+def _path(regex: str) -> dict[str, Any]:
+    return {"name": ":path", "string_match": {"safe_regex": {"regex": regex}}}
+
+
+def portal(plan: Plan, nothing: list[Entry]) -> dict[str, list[Entry]]:
+    """The portal's own first segments, compared byte by byte, and its files, which take longer."""
     long = {**TO_PORTAL, "timeout": f"{PORTAL_FILE_TIMEOUT}s", "idle_timeout": f"{PORTAL_SILENCE}s"}
     files = [{"name": PORTAL, "match": {"path": path}, "route": long} for path in PORTAL_FILES]
-    root = {"name": PORTAL, "match": {"path": "/"}, "route": TO_PORTAL}
-    return [*files, root, *(_below(segment) for segment in plan.portal_segments)]
+    return {
+        f"/{segment}": [
+            *(file for file in files if file["match"]["path"].startswith(f"/{segment}/")),  # type: ignore[index]
+            _below(segment),
+            *nothing,
+        ]
+        for segment in plan.portal_segments
+    }
 
 
-def devices(plan: Plan) -> list[dict[str, Any]]:
+def _root() -> Entry:
+    return {"name": PORTAL, "match": {"path": "/"}, "route": TO_PORTAL}
+
+
+def devices(plan: Plan) -> list[Entry]:
     """What is served at the device door, of which nothing is on the others but what Mender's clients call.
 
     The app server drops a header that is not ASCII, and the portal would take it for one that was not sent; so its name
@@ -137,19 +183,14 @@ def _below(segment: str) -> dict[str, Any]:
     return {"name": PORTAL, "match": {"path_separated_prefix": f"/{segment}"}, "route": TO_PORTAL}
 
 
-def route_not_found() -> dict[str, Any]:
-    return refusal({"prefix": ""}, 404, "route_not_found", NOT_FOUND)
-
-
-def refusal(match: dict[str, Any], status: int, code: str, sentence: str) -> dict[str, Any]:
-    """A route that answers no; replies.py makes a body of its metadata."""
+def token_asked_for() -> dict[str, Any]:
+    """What ends as the address of an app's access token does; the portal says which address is the right one."""
     return {
-        "name": code,
-        "match": match,
-        "direct_response": {"status": status},
-        "metadata": {"filter_metadata": {"gatehouse": {"code": code, "sentence": sentence}}},
+        "name": PORTAL,
+        "match": {"safe_regex": {"regex": f".*{industrial_edge_errors.ENDING}"}},
+        "route": TO_PORTAL,
     }
 
 
-def header(name: str, value: str, action: str = "OVERWRITE_IF_EXISTS_OR_ADD") -> dict[str, Any]:
-    return {"header": {"key": name, "value": value}, "append_action": action}
+def route_not_found() -> dict[str, Any]:
+    return refusal({"prefix": ""}, 404, "route_not_found", NOT_FOUND)

@@ -61,7 +61,7 @@ class ByCertificate(Conversation):
 
     def _turned_away(self, answer: Answer) -> Verdict:
         """Not served, or no longer; it begins anew, for what it reported may be gone."""
-        code = _members(answer.body).get("code")
+        code = answer.members.get("code")
         self._to_say.clear()
         self._etag = ""
         if answer.status == 429:
@@ -71,11 +71,11 @@ class ByCertificate(Conversation):
 
     def _is_usable(self, answer: Answer, call: Call) -> bool:
         if call.path == SELF:
-            return answer.status == 200 and _members(answer.body).get("uuid") == self.device.name
+            return answer.status == 200 and answer.members.get("uuid") == self.device.name
         if call.path != CONFIG:
             return answer.status == 200 and not answer.body
         if answer.status == 200:
-            return bool(answer.etag and _members(answer.body))
+            return bool(answer.etag and answer.members)
         return answer.status == 204 or (answer.status == 304 and "If-None-Match" in call.headers)
 
     def _first(self) -> Iterator[Call]:
@@ -96,12 +96,3 @@ class ByCertificate(Conversation):
     def _send(self, method: str, path: str, report: object) -> Call:
         body = json.dumps(report, ensure_ascii=False).encode()
         return Call(method, path, body, {**self._said, "Content-Type": "application/json"}, chunked=False)
-
-
-def _members(body: bytes) -> dict[str, object]:
-    """The members of a JSON object; none if it is anything else."""
-    try:
-        said = json.loads(body)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

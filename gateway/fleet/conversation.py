@@ -1,9 +1,11 @@
 """What every simulated device has to do with a door: calls, answers, and what it makes of them."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Outcome(StrEnum):
@@ -43,17 +45,33 @@ class Answer:
     retry_after: float | None = None
     etag: str = ""
 
+    @property
+    def is_out_of_order(self) -> bool:
+        """Whether the portal itself cannot work now, which it may say, with when to come again."""
+        return self.status == 503 and self.retry_after is not None
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """The members of a JSON object; none if the body is anything else."""
+        try:
+            said = json.loads(self.body)
+        except ValueError:
+            return {}
+        return said if isinstance(said, dict) else {}
+
 
 @dataclass(frozen=True)
 class Verdict:
     """What an answer meant: the outcome, and its kind if it is an error.
 
-    `again` is in how many seconds the device speaks again, None when it has nothing more to say.
+    `again` is in how many seconds the device speaks again, None when it has nothing more to say. It closes its
+    connection meanwhile if it `hangs_up`.
     """
 
     outcome: Outcome
     again: float | None
     kind: str = ""
+    hangs_up: bool = False
 
 
 class Conversation(ABC):
@@ -66,6 +84,11 @@ class Conversation(ABC):
     @abstractmethod
     def is_let_in(self) -> bool:
         """Whether the door has let it in, as far as the device knows."""
+
+    @property
+    def rests_for(self) -> float:
+        """For how many seconds it has nothing to say as things stand, whatever it said before; infinite if never."""
+        return 0
 
     @abstractmethod
     def call(self) -> Call:

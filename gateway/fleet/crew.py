@@ -1,14 +1,15 @@
 """Threads that lend their connections to the devices, so that no more are open at once than there are threads."""
 
 import heapq
+import math
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from gateway.fleet.conversation import Conversation, Outcome
-from gateway.fleet.door import Door, Line, Lost
+from gateway.fleet.conversation import Conversation, Outcome, Verdict
+from gateway.fleet.door import Doorway, Line, Lost
 from gateway.fleet.tally import Tally
 
 
@@ -20,7 +21,7 @@ class Speaker:
     """
 
     conversation: Conversation
-    door: Door
+    door: Doorway
     shown: str = field(default="", repr=False)
 
 
@@ -60,18 +61,26 @@ class Crew:
             if self._stop.wait(max(0.0, when - time.monotonic())):
                 break
             speaker = speakers[at]
+            if rests_for := speaker.conversation.rests_for:
+                if line is not None and (speaker.door, speaker.shown) == held:
+                    line.close()
+                if rests_for < math.inf:
+                    heapq.heappush(due, (time.monotonic() + rests_for, at))
+                continue
             if line is None or (speaker.door, speaker.shown) != held:
                 if line is not None:
                     line.close()
                 line, held = speaker.door.line(speaker.shown), (speaker.door, speaker.shown)
-            again = self._speak(line, speaker.conversation)
-            if again is not None:
+            verdict = self._speak(line, speaker.conversation)
+            if verdict.hangs_up:
+                line.close()
+            if (again := verdict.again) is not None:
                 heapq.heappush(due, (time.monotonic() + again if again else 0.0, at))
         if line is not None:
             line.close()
 
-    def _speak(self, line: Line, conversation: Conversation) -> float | None:
-        """One call of one device; in how many seconds it speaks again."""
+    def _speak(self, line: Line, conversation: Conversation) -> Verdict:
+        """One call of one device, and what came of it."""
         asked = not conversation.is_let_in
         call = conversation.call()
         began = time.monotonic()
@@ -84,4 +93,4 @@ class Crew:
         self.tally.note(verdict, time.monotonic() - began, asked=asked)
         if verdict.outcome == Outcome.ERROR and verdict.again is not None:
             self._stop.wait(min(verdict.again, 1.0))  # A door that is down is not hammered at.
-        return verdict.again
+        return verdict

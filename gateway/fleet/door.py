@@ -4,6 +4,7 @@ import http.client
 import os
 import socket
 import ssl
+from abc import ABC, abstractmethod
 from urllib.parse import urlsplit
 
 from gateway.fleet.conversation import Answer, Call
@@ -16,7 +17,24 @@ class Lost(Exception):
     """No answer came; the text says why in a few words."""
 
 
-class Door:
+class Doorway(ABC):
+    """What somebody may speak through."""
+
+    url: str
+
+    def line(self, shown: str = "") -> "Line":
+        """A connection; `shown` is the certificate with its key, as PEM, of the device that it is for alone."""
+        return Line(self, shown)
+
+    @abstractmethod
+    def connection(self, shown: str) -> http.client.HTTPConnection:
+        """A connection that is not open yet."""
+
+    def distrust(self) -> None:  # noqa: B027  # Most trust what they trusted before.
+        """Take it that the door showed a certificate which is not trusted."""
+
+
+class Door(Doorway):
     """A door by its URL. Over TLS it is verified by the PEM file `certificate` or the machine's roots."""
 
     def __init__(self, url: str, *, certificate: str | None = None, insecure: bool = False) -> None:
@@ -26,10 +44,6 @@ class Door:
         self.url, self.host, self.port = url.rstrip("/"), parts.hostname, parts.port
         self.certificate, self.insecure = certificate, insecure
         self.tls = self._context() if parts.scheme == "https" else None
-
-    def line(self, shown: str = "") -> "Line":
-        """A connection; `shown` is the certificate with its key, as PEM, of the device that it is for alone."""
-        return Line(self, shown)
 
     def connection(self, shown: str) -> http.client.HTTPConnection:
         if self.tls is None:
@@ -52,7 +66,7 @@ class Door:
 class Line:
     """One connection to a door, opened at the first call and again when the door has closed it."""
 
-    def __init__(self, door: Door, shown: str = "") -> None:
+    def __init__(self, door: Doorway, shown: str = "") -> None:
         self._door, self._shown = door, shown
         self._connection: http.client.HTTPConnection | None = None
 
@@ -67,6 +81,9 @@ class Line:
                 raise Lost("connection closed") from gone
         except (OSError, http.client.HTTPException) as failed:
             self.close()
+            if isinstance(failed, ssl.SSLCertVerificationError):
+                self._connection = None
+                self._door.distrust()
             raise Lost(_in_words(failed)) from failed
         return self.say(call)
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from portal import expiry
 from portal.way_back import own_page
 
 register = template.Library()
@@ -46,6 +47,18 @@ def ago(at: datetime | None) -> SafeString | str:
 def spoken(verb: str) -> str:
     """The verb of an audit row in words: `device.accepted` is `accepted`, `token.issued` is `token issued`."""
     return verb.removeprefix("device.").replace(".", " ").replace("_", " ")
+
+
+@register.simple_tag
+def ends_soon(actor: Any) -> int:
+    """How much of what concerns the actor ends within 7 days."""
+    return expiry.pressing(actor)
+
+
+@register.simple_tag
+def whose_concern(actor: Any) -> str:
+    """The filter under which the page of what expires shows what concerns the actor."""
+    return "" if expiry.concerns_all(actor) else "own"
 
 
 @register.simple_tag(takes_context=True)

@@ -3,7 +3,18 @@
 import os
 import sys
 
-from tests.bench import device_door, door, enrolment, in_process, memory, start  # noqa: F401  # Importing registers.
+# Importing registers.
+from tests.bench import (  # noqa: F401
+    device_door,
+    door,
+    enrolment,
+    gateway,
+    in_process,
+    memory,
+    shutdowns,
+    start,
+    token_endpoint,
+)
 from tests.bench.figures import BENCHES, CannotRun
 
 

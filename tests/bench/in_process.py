@@ -28,6 +28,12 @@ def token_check() -> Iterator[Figure]:
 
 
 @bench
+def access_token_check() -> Iterator[Figure]:
+    """What judging an access token adds to a request."""
+    yield from on_each_database("access_token_check")
+
+
+@bench
 def admissions() -> Iterator[Figure]:
     """Devices that are new, eight at once, against the naive form of the same transaction."""
     yield from on_each_database("admissions")

@@ -23,7 +23,8 @@ def test_a_figure_is_one_line_that_says_whether_its_goal_holds(figure: Figure, l
 def test_every_benchmark_has_a_name_to_be_asked_for_by() -> None:
     names = {
         "enrolment", "memory", "start", "first_start", "through_the_door", "lists", "token_check", "admissions", "bulk",
-        "device_door", "device_calls",
+        "device_door", "device_calls", "access_token_check", "token_endpoint", "failed_tokens", "rotation_under_load",
+        "gateway_verdicts", "many_routes", "shutdowns",
     }  # fmt: skip
     assert set(BENCHES) == names
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.chromium import launched
 from tests.browser.site import ADA, PASSWORD, Site
 
 Open = Callable[..., Page]
+# A busy machine takes its time.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +27,10 @@ def site(served: Any) -> Site:
     return site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def logged_in(browser: Browser, site: Site) -> Any:
-    """The cookies of a browser in which the administrator has logged in."""
-    context = browser.new_context(ignore_https_errors=True)
-    page = context.new_page()
-    log_in(page, site)
-    state = context.storage_state()
-    context.close()
-    return state
+    """For a module: a password that was given ten minutes ago confirms nothing any more."""
+    return cookies_of(browser, site)
 
 
 @pytest.fixture
@@ -55,7 +52,7 @@ def open_page(browser: Browser, site: Site, logged_in: Any) -> Iterator[Open]:
             storage_state=None if anonymous else logged_in,
             **options,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", listen)
@@ -67,6 +64,16 @@ def open_page(browser: Browser, site: Site, logged_in: Any) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert not complaints
+
+
+def cookies_of(browser: Browser, site: Site) -> Any:
+    """The cookies of a browser in which the administrator has logged in."""
+    context = browser.new_context(ignore_https_errors=True)
+    page = context.new_page()
+    log_in(page, site)
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 def log_in(page: Page, site: Site, name: str = ADA) -> None:

@@ -17,7 +17,12 @@ from tests.browser.site import PASSWORD
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "static" / "screenshots"
 PORT = 8893
-PAGES = {"overview": "/portal/", "devices": "/portal/devices/", "tokens": "/portal/tokens/"}
+PAGES = {
+    "overview": "/portal/",
+    "devices": "/portal/devices/",
+    "tokens": "/portal/tokens/",
+    "credential": "/portal/apps/credentials/{credential}/",
+}
 WIDTHS = {"": (1280, 760), "-phone": (390, 844)}
 
 FLEET = """
@@ -32,6 +37,7 @@ from portal import outbox, people, tally
 from portal.actor import Actor
 from portal.models import User
 from portal.roles import Role
+from tokens import credentials, overlap, registration, shown_secrets
 if not User.objects.filter(username="ada").exists():
     people.create("ada", PASSWORD, Role.ADMINISTRATOR, by=Actor.command("create_admin"))
 ada = Actor.person(User.objects.get(username="ada"), "10.20.0.4")
@@ -55,6 +61,14 @@ for ago in range(1, 24):
         tally.add(name, number * busy, then)
     for name, number in {"request.answered": 900 + ago * 131 % 400, "request.refused": ago * 17 % 60}.items():
         tally.add(name, number * busy, then)
+app = registration.register("historian", title="Historian of hall 3", by=ada)
+version = registration.add_version(app, "v1.0.0", scopes=["users:read", "devices:read"], by=ada)
+issued = credentials.issue(version, by=ada, owner=User.objects.get(username="ada"), instance="hall3", days=20)
+client_id = issued.holder.client_id
+shown_secrets.of_client(client_id, issued.text, address="10.20.3.7")
+rotated = overlap.rotate(issued.holder, by=ada, grace_hours=168, reason="before it expires")
+shown_secrets.of_client(client_id, rotated.text, address="10.20.3.7")
+print(issued.holder.pk)
 """
 
 
@@ -64,8 +78,9 @@ def main() -> int:
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("GATEHOUSE_", "DJANGO_"))}
         environment = {**ours, "GATEHOUSE_DATA_DIR": folder}
         manage = [sys.executable, "manage.py"]
-        for command in (["migrate", "-v", "0"], ["shell", "-v", "0", "-c", f"PASSWORD = {PASSWORD!r}\n{FLEET}"]):
-            subprocess.run([*manage, *command], cwd=ROOT, env=environment, check=True)
+        subprocess.run([*manage, "migrate", "-v", "0"], cwd=ROOT, env=environment, check=True)
+        fleet = [*manage, "shell", "-v", "0", "-c", f"PASSWORD = {PASSWORD!r}\n{FLEET}"]
+        made = subprocess.run(fleet, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
         # The pictures need pages and no door.
         serving = [*manage, "runserver", "--noreload", f"127.0.0.1:{PORT}"]
         server = subprocess.Popen(
@@ -73,7 +88,7 @@ def main() -> int:
         )
         try:
             wait_for(f"http://localhost:{PORT}/healthz")
-            photograph(f"http://localhost:{PORT}")
+            photograph(f"http://localhost:{PORT}", credential=made.stdout.strip())
         finally:
             server.terminate()
             server.wait()
@@ -90,7 +105,7 @@ def wait_for(url: str) -> None:
     sys.exit("The portal did not start.")
 
 
-def photograph(url: str) -> None:
+def photograph(url: str, **names: str) -> None:
     with sync_playwright() as playwright:
         browser = launched(playwright)
         for suffix, (width, height) in WIDTHS.items():
@@ -102,7 +117,7 @@ def photograph(url: str) -> None:
             page.get_by_role("button", name="Log in").click()
             page.wait_for_url("**/portal/")
             for name, path in PAGES.items():
-                page.goto(url + path)
+                page.goto(url + path.format(**names))
                 page.screenshot(path=PICTURES / f"{name}{suffix}.png")
         browser.close()
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 ADA, VERA, PASSWORD = "ada", "vera", "correct horse battery staple"
 
@@ -45,6 +46,8 @@ class Site:
 
     def device(self) -> str:
         """A pending device that no other test touches."""
+        if not self.fresh:
+            self.fresh = self.knock({"serial": f"PRESS-{uuid4()}"})
         return self.fresh.pop()
 
     def knock(self, *members: dict[str, str]) -> list[str]:

@@ -34,6 +34,7 @@ from portal import audit
 from portal.actor import Actor
 from portal.models import AuditEvent, AuditHead, Outbox
 from portal.refusal import Refusal
+from tests.amount import many
 from tokens import device_tokens, signing
 
 DECIDED = {
@@ -279,6 +280,6 @@ def test_the_invariants_hold_in_every_story(db: None, machine: type[Fleet]) -> N
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=14, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=many(14), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

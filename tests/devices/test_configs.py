@@ -17,6 +17,7 @@ from portal import audit, sealing
 from portal.actor import Actor
 from portal.models import AuditEvent, Outbox, User
 from portal.refusal import Invalid
+from tests.amount import many
 from tests.devices.test_stored_data import ANYTHING
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -196,7 +197,7 @@ class TestFiles:
                 config_files.read(files)
             assert list(refused.value.invalid or ()) == ["files"]
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(80), deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         sent=st.dictionaries(
             st.sampled_from(["a", "b.conf", ".."]) | st.text(max_size=5),

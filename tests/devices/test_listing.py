@@ -124,7 +124,8 @@ def test_the_page_costs_the_same_queries_however_many_devices_it_shows(
         connection,
     ) as queries:
         client.get("/portal/devices/?tab=all")
-    assert len(queries) == 5  # The session, the person, the devices, the counts, and who waits.
+    # The session, the person, the devices, the counts, who waits, what ends soon, and which are off by command.
+    assert len(queries) == 7
 
 
 class TestFile:

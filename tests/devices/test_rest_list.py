@@ -46,6 +46,7 @@ def follow(client: APIClient, url: str, way: str) -> list[list[str]]:
     return pages
 
 
+@pytest.mark.every_row
 class TestOrder:
     @pytest.fixture
     def fleet(self, db: None) -> list[Device]:

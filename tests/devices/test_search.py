@@ -51,11 +51,13 @@ FOUND = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.every_row
 @FOUND
 def test_what_a_text_finds(fleet: None, wanted: str, ids: set[str]) -> None:
     assert found(wanted) == ids
 
 
+@pytest.mark.every_row
 @FOUND
 @pytest.mark.parametrize(("few", "some"), [(0, 8000), (-1, -1)])
 def test_a_text_that_many_hold_finds_the_same(

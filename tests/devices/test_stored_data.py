@@ -17,6 +17,7 @@ from devices.models import AppState, Device, Inventory, SystemInfo, UpdateEvent
 from portal.actor import Actor
 from portal.models import AuditEvent
 from portal.refusal import Invalid
+from tests.amount import many
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SENT_AT = "2026-11-25T11:59:30.123456789+01:00"
@@ -64,7 +65,7 @@ STATES = (
     )
     | ANYTHING
 )
-generated = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+generated = settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture

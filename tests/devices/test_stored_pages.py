@@ -17,6 +17,7 @@ from devices import app_states, configs, denial, records, stored_forms, system_i
 from devices.models import AppState, CheckIn, Device, DeviceConfig, UpdateEvent
 from portal.actor import Actor
 from portal.models import AuditEvent, User
+from tests.amount import many
 from tests.devices.test_stored_data import apps, event
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -192,7 +193,7 @@ class TestConfig:
         assert answer.status_code == 200
         assert "does not open with this GATEHOUSE_MASTER_KEY" in text_of(answer)
 
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(100), deadline=None, suppress_health_check=list(HealthCheck))
     @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0")), other=st.text("a\r\n"))
     def test_a_text_comes_back_from_a_browser_as_it_was(self, value: str, other: str) -> None:
         sent = re.sub(r"\r\n?|\n", "\r\n", value)

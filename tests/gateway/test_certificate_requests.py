@@ -2,6 +2,7 @@
 
 import base64
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from gateway import certificate_requests
 from gateway.certificate_requests import Unusable
+from tests.amount import many
 from tests.gateway.authorities import csr, named, new_key, private_pem
 
 GOOD = csr("press-1")
@@ -34,15 +36,16 @@ def refused(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "key",
+    "make_key",
     [
-        pytest.param(ec.generate_private_key(ec.SECP256R1()), id="P-256"),
-        pytest.param(ec.generate_private_key(ec.SECP384R1()), id="P-384"),
-        pytest.param(rsa.generate_private_key(65537, 2048), id="RSA 2048"),
-        pytest.param(rsa.generate_private_key(65537, 4096), id="RSA 4096"),
+        pytest.param(lambda: ec.generate_private_key(ec.SECP256R1()), id="P-256"),
+        pytest.param(lambda: ec.generate_private_key(ec.SECP384R1()), id="P-384"),
+        pytest.param(lambda: rsa.generate_private_key(65537, 2048), id="RSA 2048"),
+        pytest.param(lambda: rsa.generate_private_key(65537, 4096), id="RSA 4096"),
     ],
 )
-def test_usual_keys_are_taken_and_only_name_and_key_are_read(key: Any) -> None:
+def test_usual_keys_are_taken_and_only_name_and_key_are_read(make_key: Callable[[], Any]) -> None:
+    key = make_key()
     read = certificate_requests.read(csr("press-1", key=key).replace("\n", "\r\n"))
     assert read.name == "press-1"
     assert read.public == key.public_key()
@@ -50,17 +53,17 @@ def test_usual_keys_are_taken_and_only_name_and_key_are_read(key: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "key",
+    "make_key",
     [
-        pytest.param(Ed25519PrivateKey.generate(), id="Ed25519"),
-        pytest.param(ec.generate_private_key(ec.SECP521R1()), id="P-521"),
-        pytest.param(ec.generate_private_key(ec.SECP256K1()), id="secp256k1"),
-        pytest.param(rsa.generate_private_key(65537, 1024), id="RSA 1024"),
-        pytest.param(rsa.generate_private_key(3, 4104), id="RSA 4104"),
+        pytest.param(lambda: Ed25519PrivateKey.generate(), id="Ed25519"),
+        pytest.param(lambda: ec.generate_private_key(ec.SECP521R1()), id="P-521"),
+        pytest.param(lambda: ec.generate_private_key(ec.SECP256K1()), id="secp256k1"),
+        pytest.param(lambda: rsa.generate_private_key(65537, 1024), id="RSA 1024"),
+        pytest.param(lambda: rsa.generate_private_key(3, 4104), id="RSA 4104"),
     ],
 )
-def test_other_keys_are_refused(key: Any) -> None:
-    assert "key" in refused(csr("press-1", key=key)).lower()
+def test_other_keys_are_refused(make_key: Callable[[], Any]) -> None:
+    assert "key" in refused(csr("press-1", key=make_key())).lower()
 
 
 @pytest.mark.parametrize("extra", [("-param_enc", "explicit"), ("-conv_form", "compressed")])
@@ -121,7 +124,7 @@ def test_a_signature_by_another_key_is_refused() -> None:
     refused(wrapped(forged))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(100), deadline=None)
 @given(at=st.integers(0, len(DER) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_request_that_was_changed_anywhere_is_refused_in_words(at: int, byte: int, cut: bool) -> None:
     changed = DER[:at] if cut else DER[:at] + bytes([byte]) + DER[at + 1 :]
@@ -129,7 +132,7 @@ def test_a_request_that_was_changed_anywhere_is_refused_in_words(at: int, byte: 
         assert refused(wrapped(changed)).endswith(".")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(80), deadline=None)
 @given(st.text(max_size=60), st.integers(0, len(GOOD)))
 def test_any_text_is_a_request_or_refused_in_words(text: str, at: int) -> None:
     said = "press-1."
@@ -140,7 +143,7 @@ def test_any_text_is_a_request_or_refused_in_words(text: str, at: int) -> None:
     assert said == "press-1." or (said.endswith(".") and " " in said)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=many(60), deadline=None)
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=16))
 def test_a_name_is_read_as_it_stands(name: str) -> None:
     assert certificate_requests.read(csr(name)).name == name

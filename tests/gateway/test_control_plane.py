@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
 from django.test import Client
+from django.utils import timezone
 
 from gateway import certificates, nodes
 from gateway.models import GatewayNode
 from portal.actor import Actor
+from tokens import revocation
+from tokens.models import Named, Revocation
 
 pytestmark = pytest.mark.django_db
 Ask = Callable[..., Any]
@@ -98,6 +102,12 @@ def test_members_of_another_shape_are_no_fault(root: Actor, odd: dict[str, Any])
     assert client.post("/v3/discovery:secrets", body, content_type="application/json").status_code < 500
 
 
+def test_nothing_is_remembered_for_names_that_are_nobodys(ask: Ask) -> None:
+    for number in range(3):
+        assert ask("secrets", names=("door", f"x{number}")).status_code == 200
+    assert list(GatewayNode.objects.get().offered) == ["secrets/door"]
+
+
 def test_other_methods_are_not_served(ask: Ask) -> None:
     answer = Client().get("/v3/discovery:listeners")
     assert (answer.status_code, answer["Allow"]) == (405, "POST")
@@ -110,13 +120,44 @@ def test_without_a_database_a_node_keeps_what_it_holds(ask: Ask) -> None:
     assert answer["Retry-After"]
 
 
-def test_a_poll_with_nothing_new_reads_the_node_and_builds_nothing(
-    ask: Ask, django_assert_num_queries: Callable[..., Any]
+@pytest.mark.parametrize(
+    ("kind", "names", "queries"), [("listeners", (), 1), ("clusters", (), 2), ("routes", ("doors",), 2)]
+)
+def test_a_poll_with_nothing_new_reads_the_node_and_the_routes_and_builds_nothing(
+    ask: Ask, django_assert_num_queries: Callable[..., Any], kind: str, names: tuple[str, ...], queries: int
 ) -> None:
-    held = ask("routes", names=("doors",)).json()["version_info"]
-    ask("routes", held, names=("doors",))
-    with django_assert_num_queries(1):
-        assert ask("routes", held, names=("doors",)).status_code == 304
+    held = ask(kind, names=names).json()["version_info"]
+    ask(kind, held, names=names)
+    with django_assert_num_queries(queries):
+        assert ask(kind, held, names=names).status_code == 304
+
+
+def test_what_is_revoked_reaches_every_node_and_what_is_taken_back_leaves_it(ask: Ask) -> None:
+    def held() -> str:
+        return json.dumps(ask("extension_configs", names=("revocations",)).json()["resources"])
+
+    assert "app1" not in held()
+    revocation.refuse(Named.SUBJECT, ["ten1-app1-v1.0.0"])
+    revocation.refuse(Named.GRANT, ["k3v9q2m8x1ab.1"])
+    assert "ten1-app1-v1.0.0" in held()
+    assert "k3v9q2m8x1ab.1" in held()
+    revocation.take_back("ten1-app1-v1.0.0")
+    assert "ten1-app1-v1.0.0" not in held()
+    assert "k3v9q2m8x1ab.1" in held()
+
+
+def test_what_commits_late_under_a_lower_key_reaches_the_nodes_too(ask: Ask) -> None:
+    def held() -> str:
+        return json.dumps(ask("extension_configs", names=("revocations",)).json()["resources"])
+
+    until = timezone.now() + timedelta(hours=1)
+    for key in (1, 3):
+        Revocation.objects.create(pk=key, kind=Named.SUBJECT, value=f"ten1-app{key}-v1.0.0", until=until)
+    assert "ten1-app3-v1.0.0" in held()
+    revocation.take_back("ten1-app1-v1.0.0")
+    Revocation.objects.create(pk=2, kind=Named.SUBJECT, value="ten1-app2-v1.0.0", until=until)
+    assert "ten1-app2-v1.0.0" in held()
+    assert "ten1-app1-v1.0.0" not in held()
 
 
 @contextmanager

@@ -193,9 +193,9 @@ class TestElsewhere:
         assert 'id="certificates"' not in ada.get("/portal/devices/press-1/").content.decode()
 
     def test_the_overview_tells_of_a_ca_that_ends_within_90_days(self, ada: Client, root: Actor) -> None:
-        assert "end soon" not in text_of(ada.get("/portal/"))
+        assert "expires soon" not in text_of(ada.get("/portal/"))
         device_cas.add("plant-7", ca_certificate(days=89), by=root)
-        assert re.search(r"Device CAs that end soon .* plant-7 ends in 8\d days", text_of(ada.get("/portal/")))
+        assert re.search(r"What expires soon .* plant-7 device CA, expires in 8\d days", text_of(ada.get("/portal/")))
 
     def test_the_navigation_leads_here(self, ada: Client) -> None:
         assert f'<a href="{LIST}" aria-current="page">Device CAs</a>' in ada.get(LIST).content.decode()

@@ -19,6 +19,7 @@ from portal import audit, sealing
 from portal.actor import Actor
 from portal.models import AuditEvent
 from portal.refusal import Invalid
+from tests.amount import many
 from tests.gateway.authorities import ca_certificate, named, new_key, private_pem
 
 pytestmark = pytest.mark.django_db
@@ -225,7 +226,7 @@ class TestForeign:
 GOOD = ca_certificate()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(80), deadline=None)
 @given(at=st.integers(0, len(GOOD) - 1), text=st.text(max_size=8), cut=st.integers(0, 8))
 def test_a_certificate_that_was_changed_anywhere_is_read_or_refused_in_words(at: int, text: str, cut: int) -> None:
     said = "."

@@ -586,6 +586,19 @@ class TestCommandByCertificate:
             simulate("--by=certificate", "--devices=1", "--device-url=https://localhost:1", "--insecure")
         assert failed.value.returncode == 1
 
+    def test_agents_say_at_the_end_what_a_door_answered_that_it_may_not_and_exit_1(
+        self, device_door: tuple[str, type[ScriptedDeviceDoor], Path]
+    ) -> None:
+        out, said = StringIO(), StringIO()
+        door = (f"--device-url={device_door[0]}", f"--certificate={device_door[2]}")
+        with pytest.raises(CommandError, match="what they may not") as failed:
+            call_command(
+                "simulate_fleet", "--devices=2", "--apps=0", "--offline=0", "--for=1.5", *door, stdout=out, stderr=said
+            )
+        assert failed.value.returncode == 1
+        assert "not allowed: 1 /jobs/next answered 200 unusable" in out.getvalue()
+        assert "0 shutdowns seen" in out.getvalue()
+
     def test_a_door_in_clear_text_is_misuse_since_it_takes_no_certificate(self) -> None:
         with pytest.raises(CommandError, match="takes no certificate") as misuse:
             simulate("--by=certificate", "--devices=1", "--device-url=http://127.0.0.1:1")

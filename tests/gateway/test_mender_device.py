@@ -24,6 +24,7 @@ from devices.models import Device, Inventory, KeyChangeRequest, Status
 from portal.actor import Actor
 from portal.models import AuditEvent
 from portal.scopes import Scope
+from tests.amount import many
 from tests.conftest import MenderDevice
 from tests.gateway.test_mender_admission import NOON, STATES, error
 from tokens import device_tokens
@@ -549,7 +550,7 @@ class TestRaces:
         assert counts.by_tab()["pending"] == 1
 
 
-fuzzed = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), signature=st.text(max_size=40))

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from gateway import nodes
@@ -42,7 +42,8 @@ class TestTokens:
         assert nodes.known(f"bearer {token}") == again
         with pytest.raises(nodes.NotANode):
             nodes.known(f"Bearer {former}")
-        assert list(AuditEvent.objects.values_list("verb", flat=True)) == ["node.made", "node.token_renewed"]
+        verbs = list(AuditEvent.objects.order_by("number").values_list("verb", flat=True))
+        assert verbs == ["node.made", "node.token_renewed"]
 
     @pytest.mark.parametrize("shown", ["", "Bearer", "Bearer x", "Basic {}", "Bearer {}x", "Bearer gate_pat{}", "{}"])
     def test_nothing_else_opens(self, root: Actor, shown: str) -> None:
@@ -62,9 +63,13 @@ class TestTokens:
         assert token not in str(GatewayNode.objects.values().get())
 
 
-def test_there_is_one_local_node(local: GatewayNode) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        GatewayNode.objects.create(name="x", kind=NodeKind.LOCAL, token_id="x" * 12, digest="x")
+def test_each_host_has_a_local_node_of_its_own_name(local: GatewayNode, root: Actor, settings: Any) -> None:
+    settings.NODE = "hall-2"
+    other, _ = nodes.local(by=root)
+    assert (other.name, other.kind, GatewayNode.objects.get(name="local").digest) == ("hall-2", "local", local.digest)
+    GatewayNode.objects.filter(pk=other.pk).update(kind=NodeKind.REMOTE)
+    with pytest.raises(nodes.NameOfAnother, match="GATEHOUSE_NODE"):
+        nodes.local(by=root)
 
 
 class TestPolls:

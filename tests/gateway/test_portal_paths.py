@@ -17,14 +17,26 @@ def view(request: object) -> None: ...
 
 def test_they_are_read_from_the_urlconf() -> None:
     segments = portal_paths.segments(settings.ROOT_URLCONF)
-    assert {"portal", "api", "devices", "denied-devices", "v1", "v3", "healthz", "readyz", "static"} <= set(segments)
+    assert {
+        "a.service",
+        "portal",
+        "api",
+        "device",
+        "devices",
+        "denied-devices",
+        "v1",
+        "v3",
+        "healthz",
+        "readyz",
+        "static",
+    } <= set(segments)
     assert list(segments) == sorted(segments)
     assert not [segment for segment in segments if not segment or "/" in segment]
 
 
 def test_those_of_the_device_door_are_others() -> None:
     segments = portal_paths.segments(settings.DEVICE_URLCONF)
-    assert segments == ("api", "apps-states", "config", "device", "events", "system_info")
+    assert segments == ("a.service", "api", "apps-states", "config", "device", "events", "jobs", "system_info")
 
 
 def test_of_every_kind_of_pattern() -> None:
@@ -38,7 +50,8 @@ def test_of_every_kind_of_pattern() -> None:
         path("", include([path("nested/x", view), re_path(r"^exact\Z", view)])),
         re_path(r"^api/(?:a|b)/", view),
         re_path(r"^\.well-known/x\Z", view),
-    ) == {"whole", "with", "v3", "included", "nested", "exact", "api", ".well-known"}
+        re_path(r"^a\.service(?:/|\Z)", view),
+    ) == {"whole", "with", "v3", "included", "nested", "exact", "api", ".well-known", "a.service"}
 
 
 @pytest.mark.parametrize("pattern", [path("<slug:any>/x", view), re_path(r"^(?:a|b)/", view), re_path(r"^ab?/x", view)])

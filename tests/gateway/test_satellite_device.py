@@ -31,6 +31,7 @@ from gateway import device_cas, device_identity
 from gateway.dialects import satellite_device
 from gateway.models import DeviceCA, IssuedCertificate
 from portal.actor import Actor
+from tests.amount import many
 from tests.gateway.test_device_identity import trust
 from tests.pki import Authority, Holder, new_key, request_for
 
@@ -41,6 +42,7 @@ NOON = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)  # While the
 ENDPOINTS = [
     ("GET", "/device"), ("GET", "/config"), ("POST", "/events"), ("POST", "/apps-states"), ("PUT", "/system_info"),
     ("PUT", "/system_info/network"), ("PUT", "/system_info/config"), ("POST", "/device/certificate"),
+    ("GET", "/jobs/next"), ("GET", "/jobs/{id}"), ("POST", "/jobs/{id}/claim"), ("POST", "/jobs/{id}/report"),
 ]  # fmt: skip
 EVENT = {
     "id": "e1",
@@ -210,10 +212,10 @@ class TestBodies:
         no(call("PUT", "/system_info/config", body), 400, "invalid")
 
     @given(st.binary(max_size=400))
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=many(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_no_bytes_are_a_fault(self, press: Device, body: bytes) -> None:
         for method, path in ENDPOINTS:
-            assert call(method, path, body).status_code in (200, 204, 400)
+            assert call(method, path, body).status_code in (200, 204, 400, 404 if "{" in path else 200)
 
 
 class TestReports:
@@ -377,6 +379,8 @@ class TestDocument:
         told = Client().get("/device/schema/").json()
         tried = []
         for path, operations in told["paths"].items():
+            if "{" in path:
+                continue  # It takes a shutdown; those are in test_device_jobs.
             for method, operation in operations.items():
                 content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
                 for example in content.get("examples", {}).values():

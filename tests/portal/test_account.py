@@ -16,6 +16,7 @@ from portal.actor import Actor
 from portal.models import AuditEvent, Outbox, User
 from portal.refusal import Invalid
 from portal.scopes import Scope
+from portal.session_store import kept_as
 from tests.conftest import PASSWORD
 
 ANOTHER = "a lighthouse keeper's breakfast"
@@ -152,7 +153,24 @@ class TestSessions:
         assert text_of(page).count("this one") == 1
         assert len(ends(page)) == 1
         assert text_of(page).count("127.0.0.1") == 2
-        assert not [session.pk for session in Session.objects.all() if session.pk in page.content.decode()]
+        keys: list[str] = [session.pk for session in Session.objects.all()]
+        keys += [client.cookies["gatehouse-session"].value for client in (plain, htmx)]
+        assert not [key for key in keys if key in page.content.decode()]
+
+    def test_that_stand_in_the_database_open_nothing_to_who_reads_it(self, plain: Client) -> None:
+        row = Session.objects.get()
+        key = plain.cookies["gatehouse-session"].value
+        assert key not in f"{row.pk} {row.session_data} {row.get_decoded()}"
+        for read in (row.pk, row.pk[:32], row.pk.lower()):
+            assert not is_in(Client(headers={"Cookie": f"gatehouse-session={read}"}))
+        assert is_in(Client(headers={"Cookie": f"gatehouse-session={key}"}))
+
+    def test_under_a_key_that_the_browser_made_up_never_begin(self, operator: User) -> None:
+        made_up = "a" * 32
+        client = Client(headers={"Cookie": f"gatehouse-session={made_up}"})
+        client.post("/portal/login/", {"username": "otto", "password": PASSWORD})
+        assert client.cookies["gatehouse-session"].value != made_up
+        assert not Session.objects.filter(pk__in=[made_up, kept_as(made_up)]).exists()
 
     def test_of_others_and_those_that_have_ended_are_not_listed(
         self, plain: Client, log_in: Callable[..., Client], administrator: User, operator: User

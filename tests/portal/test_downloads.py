@@ -9,6 +9,9 @@ from django.test import Client
 from portal.downloads import Busy, download
 from portal.models import User
 
+# A file that ends, ends its request, which looks at the connection.
+pytestmark = pytest.mark.django_db
+
 
 def file() -> Any:
     return download(iter(["one\n", "two\n"]), "lines.txt", "text/plain")

@@ -149,6 +149,14 @@ class TestFile:
         given(str(tmp_path / "thing"), "GATEHOUSE_THING_FILE")
         assert str(tmp_path / "thing") in one_sentence(lambda: environment.text("THING", "default"))
 
+    def test_a_variable_of_another_system_keeps_its_name(self, given: Callable[..., None], tmp_path: Path) -> None:
+        assert environment.foreign("OTHER_LIST") == ""
+        given("a, b", "OTHER_LIST")
+        assert environment.foreign("OTHER_LIST") == "a, b"
+        given(str(tmp_path / "list"), "OTHER_LIST_FILE")
+        with pytest.raises(ImproperlyConfigured, match=r"^OTHER_LIST and OTHER_LIST_FILE are both set; keep one"):
+            environment.foreign("OTHER_LIST")
+
     def test_a_folder_is_no_file(self, given: Callable[..., None], tmp_path: Path) -> None:
         given(str(tmp_path), "GATEHOUSE_THING_FILE")
         one_sentence(lambda: environment.text("THING"))
@@ -171,7 +179,10 @@ class TestDatabase:
                 "postgres://ada@/fleet?host=%2Frun%2Fpost%20gres",
                 {"NAME": "fleet", "HOST": "/run/post gres", "PORT": ""},
             ),
-            ("postgres://db/fleet?sslmode=verify-full", {"OPTIONS": {"connect_timeout": 5, "sslmode": "verify-full"}}),
+            (
+                "postgres://db/fleet?sslmode=verify-full",
+                {"OPTIONS": {"connect_timeout": 5, "prepare_threshold": 2**31 - 1, "sslmode": "verify-full"}},
+            ),
         ],
     )
     def test_a_server_is_named_by_a_url(self, given: Callable[..., None], value: str, expected: dict[str, Any]) -> None:

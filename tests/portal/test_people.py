@@ -19,7 +19,7 @@ def test_a_person_is_created_with_a_role_and_a_row_in_the_history(db: None, root
     user = people.create("ada", PASSWORD, Role.OPERATOR, by=root)
     assert (user.role, user.check_password(PASSWORD)) == ("operator", True)
     row = AuditEvent.objects.get()
-    assert (row.verb, row.subject_id, row.after) == ("person.created", "ada", {"role": "operator"})
+    assert (row.verb, row.subject_id, row.after) == ("person.created", "ada", {"role": "operator", "tenant": "main"})
     assert PASSWORD not in str(row.__dict__)
 
 

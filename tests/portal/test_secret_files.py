@@ -16,6 +16,7 @@ from portal import secret_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
+ONE_BYTE = base64.urlsafe_b64encode(b"x" * 32).decode()
 
 
 def one_sentence(read: Callable[[], object], name: str) -> None:
@@ -68,8 +69,9 @@ class TestRings:
         assert {name: len(key) for name, key in ring.items()} == {"p1": 32}
 
     def test_the_first_pepper_is_the_newest(self) -> None:
-        assert list(secret_files.pepper_ring(f"p2:{KEY} p1:{KEY}")) == ["p2", "p1"]
-        assert list(secret_files.pepper_ring(f"p2:{KEY},p1:{KEY}")) == ["p2", "p1"]
+        other = secret_files.random_key()
+        assert list(secret_files.pepper_ring(f"p2:{other} p1:{KEY}")) == ["p2", "p1"]
+        assert list(secret_files.pepper_ring(f"p2:{other},p1:{KEY}")) == ["p2", "p1"]
 
     @pytest.mark.parametrize(
         "value", ["", "x", KEY[:-1], KEY + KEY, "é" * 44, f"{KEY[:-3]}!!=", f"{KEY[:20]} {KEY[20:]}"]
@@ -78,7 +80,20 @@ class TestRings:
         one_sentence(lambda: secret_files.master_key(value), "GATEHOUSE_MASTER_KEY")
 
     @pytest.mark.parametrize(
-        "value", ["", ", ,", KEY, f":{KEY}", "p1:", "p1:short", f"p1:{KEY} p1:{KEY}", f"p-1:{KEY}", f"pepper123:{KEY}"]
+        "value",
+        [
+            f"p2:{KEY} p1:{KEY}",
+            f"p1:{ONE_BYTE}",
+            "",
+            ", ,",
+            KEY,
+            f":{KEY}",
+            "p1:",
+            "p1:short",
+            f"p1:{KEY} p1:{KEY}",
+            f"p-1:{KEY}",
+            f"pepper123:{KEY}",
+        ],
     )
     def test_a_ring_of_peppers_that_is_none_is_refused(self, value: str) -> None:
         one_sentence(lambda: secret_files.pepper_ring(value), "GATEHOUSE_PEPPERS")

@@ -38,7 +38,7 @@ def test_eight_writers_lose_nothing_and_none_waits_long() -> None:
     with ThreadPoolExecutor(8) as pool:
         waits = list(pool.map(write, range(8)))
     assert Outbox.objects.count() == 160
-    assert max(waits) < 5  # SQLite alone lets some wait until they give up after 20 s.
+    assert max(waits) < 10  # SQLite alone lets some wait until they give up after 20 s.
 
 
 @pytest.mark.parametrize("end", [lambda: 1 / 0, lambda: Tenant.objects.create(name="main")])
@@ -60,7 +60,7 @@ def test_a_transaction_that_fails_lets_the_next_one_in(end: Callable[[], object]
             connection.close()
 
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(write).result(timeout=5)
+        pool.submit(write).result(timeout=20)
     assert list(Outbox.objects.values_list("topic", flat=True)) == ["kept", "kept"]
 
 
@@ -87,9 +87,9 @@ def test_a_statement_that_stands_alone_waits_for_its_turn_too() -> None:
             took = time.monotonic() - began
         finally:
             done.set()
-        busy.result(timeout=5)
+        busy.result(timeout=20)
     assert Outbox.objects.filter(topic="alone").count() == 10
-    assert took < 5
+    assert took < 10
 
 
 def test_a_note_waits_for_no_disk_and_the_next_commit_does_again() -> None:

@@ -270,11 +270,11 @@ class TestNames:
             self.addresses("http://press.lan/", "private")
 
     def test_a_name_server_that_hangs_is_not_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: time.sleep(3) or [])
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: time.sleep(20) or [])
         began = time.monotonic()
         with pytest.raises(NotFoundByName):
             self.addresses("http://press.lan/", "private")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
 
 
 class TestOurselves:

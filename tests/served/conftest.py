@@ -9,7 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.pki import Authority
+from tests.receiver import Receiver, receiving
+from tests.served.gateway import Gateway
 from tests.served.installation import Served, serving
+from tests.served.services import SERVED
 
 SCOPES = ("devices:read", "devices:admit", "devices:update", "devices:delete", "devices:enrol", "gateway:read",
           "gateway:manage")  # fmt: skip
@@ -50,3 +54,36 @@ def files() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="gh-pki-"))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def plant() -> Authority:
+    """The CA of the plant, which the machine of `gateway` knows."""
+    return Authority("plant CA")
+
+
+@pytest.fixture(scope="module")
+def gateway(plant: Authority, files: Path) -> Iterator[Gateway]:
+    """An installation whose routes may lead to services on this machine."""
+    cas = files / "cas.pem"
+    cas.write_text(plant.pem)
+    with serving(GATEHOUSE_ROUTE_TARGETS="private loopback", SSL_CERT_FILE=str(cas)) as ready:
+        yield Gateway(ready)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Receiver]:
+    with receiving(answer=SERVED) as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def line(gateway: Gateway, service: Receiver) -> int:
+    """A route to the service, with a base path and two methods."""
+    target = f"http://127.0.0.1:{service.port}/base"
+    return gateway.open("line", target, methods=["GET", "POST"], body_limit=2048)
+
+
+@pytest.fixture(scope="module")
+def token(gateway: Gateway) -> str:
+    return gateway.line

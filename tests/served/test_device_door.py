@@ -20,6 +20,8 @@ from cryptography import x509
 from tests.pki import SERVER, Authority, Holder, new_key, request_for
 from tests.served.installation import Served, wait_for
 
+pytestmark = pytest.mark.long
+
 LIVE = 2.0  # Seconds within which a CA is there, or gone.
 HALL = Authority("hall CA")
 HANDSHAKE = new_key()

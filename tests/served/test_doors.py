@@ -98,6 +98,11 @@ class TestRefusals:
             (get(b"/readyz", b"A: " + b"a" * 62_000), 431, "headers_too_large"),
             (get(b"/readyz?access_token=x"), 400, "token_in_query"),
             (get(b"/devices?x=1&access_token=x", b"Authorization: Bearer y"), 400, "token_in_query"),
+            (get(b"/readyz?%61ccess_token=x"), 400, "token_in_query"),
+            (get(b"/devices?x=1&acc%65ss%5Ftoke%6e=x"), 400, "token_in_query"),
+            (get(b"/readyz", b"Host: y"), 400, "host_malformed"),
+            (get(b"/readyz", b"host: x"), 400, "host_malformed"),
+            (get(b"/nothing", b"Host: x,y"), 400, "host_malformed"),
             (get(b"/readyz", b"X-Correlation-ID: a b"), 400, "correlation_id_refused"),
             (get(b"/readyz", b"X-Correlation-ID: " + b"a" * 129), 400, "correlation_id_refused"),
             (get(b"/readyz", b"X-Correlation-ID: a", b"X-Correlation-ID: b"), 400, "correlation_id_refused"),
@@ -123,6 +128,25 @@ class TestRefusals:
         _, headers, body = parsed(served.raw(sent))
         assert set(json.loads(body)) == {"error", "request_id"}
         assert json.loads(body)["request_id"] == headers["X-MEN-RequestID"] == "mine"
+
+    @pytest.mark.parametrize(
+        ("path", "more", "status", "word"),
+        [
+            (b"/api/im/v3/%00", (), 400, "invalidParameter"),
+            (b"/api/identitymanagement/v3/Users?access_token=x", (), 400, "invalidParameter"),
+            (b"/api/im/v3/Users", (b"X-Correlation-ID: a b",), 400, "invalidParameter"),
+            (b"/api/im/v3/Users", (), 401, "unauthorized"),
+            (b"/api/im/v3/nowhere", (), 404, "noMatch"),
+        ],
+    )
+    def test_on_the_paths_of_insights_hub_are_written_as_there(
+        self, served: Served, path: bytes, more: tuple[bytes, ...], status: int, word: str
+    ) -> None:
+        answered, headers, body = parsed(served.raw(get(path, *more)))
+        [error] = json.loads(body)["errors"]
+        assert (answered, error["code"]) == (status, f"mdsp.core.generic.{word}")
+        assert error["logref"] == headers["X-Request-Id"]
+        assert error["message"].endswith(".")
 
 
 class TestIds:
@@ -178,7 +202,9 @@ class TestBodies:
         )
         assert status == 401, body  # Not 411: its length was known.
 
-    @pytest.mark.parametrize(("path", "members"), [("/api/v1/tokens", 3), ("/api/devices/x", 2)])
+    @pytest.mark.parametrize(
+        ("path", "members"), [("/api/v1/tokens", 3), ("/api/devices/x", 2), ("/api/im/v3/Users", 1)]
+    )
     def test_more_is_refused_by_the_door(self, served: Served, path: str, members: int) -> None:
         sent = b"POST %s HTTP/1.1\r\n%sContent-Length: 1200000\r\n\r\n" % (path.encode(), CLOSE) + b"a" * 1_200_000
         status, _, body = parsed(served.raw(sent))
@@ -256,6 +282,6 @@ class TestControlPlane:
 def node(served: Served) -> dict[str, Any]:
     """What is recorded of the local node."""
     code = "from gateway.models import GatewayNode; import json; "
-    code += "print(json.dumps(GatewayNode.objects.values('accepted', 'refused', 'envoy_version').get()))"
+    code += "print(json.dumps(GatewayNode.objects.values('accepted', 'refused', 'envoy_version').get(kind='local')))"
     recorded: dict[str, Any] = json.loads(served.manage("shell", "-v", "0", "-c", code))
     return recorded

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.served.installation import Served, folder, free_ports, lives, serving, wait_for
+from tests.served.installation import Served, free_ports, lives, serving, wait_for
+
+pytestmark = pytest.mark.long
 
 
 def kill(*pids: int) -> None:
@@ -23,28 +25,28 @@ def workers(served: Served) -> list[int]:
     return sorted(served.children("gateway.portal_app"))
 
 
-def test_an_envoy_that_was_killed_is_back_within_seconds(own_served: Served) -> None:
-    (envoy,) = own_served.children("_bin/envoy")
+def test_an_envoy_that_was_killed_is_back_within_seconds(portal: Served) -> None:
+    (envoy,) = portal.children("_bin/envoy")
     kill(envoy)
-    wait_for(lambda: own_served.is_ready() and envoy not in own_served.children("_bin/envoy"), 5)
+    wait_for(lambda: portal.is_ready() and envoy not in portal.children("_bin/envoy"), 5)
 
 
-def test_a_killed_worker_of_the_portal_is_replaced_and_hardly_noticed(own_served: Served) -> None:
-    _, worker, *others = workers(own_served)
+def test_a_killed_worker_of_the_portal_is_replaced_and_hardly_noticed(portal: Served) -> None:
+    _, worker, *others = workers(portal)
     kill(worker)
-    statuses = [own_served.ask("GET", "/readyz")[0] for _ in range(20)]
+    statuses = [portal.ask("GET", "/readyz")[0] for _ in range(20)]
     assert set(statuses) <= {200, 503}
     assert statuses.count(503) <= 2  # A request may have been in its hands.
-    wait_for(lambda: len(workers(own_served)) == len(others) + 2, 10)
+    wait_for(lambda: len(workers(portal)) == len(others) + 2, 10)
 
 
-def test_while_the_portal_is_down_the_door_says_so_and_serves_again_without_a_restart(own_served: Served) -> None:
-    (envoy,) = own_served.children("_bin/envoy")
-    master, *rest = workers(own_served)
+def test_while_the_portal_is_down_the_door_says_so_and_serves_again_without_a_restart(portal: Served) -> None:
+    (envoy,) = portal.children("_bin/envoy")
+    master, *rest = workers(portal)
     kill(*rest, master)
     refused = None
     for _ in range(100):
-        status, headers, body = own_served.ask("GET", "/readyz", headers={"X-Correlation-ID": "story"})
+        status, headers, body = portal.ask("GET", "/readyz", headers={"X-Correlation-ID": "story"})
         if status == 503:
             refused = (headers, json.loads(body))
             break
@@ -52,89 +54,91 @@ def test_while_the_portal_is_down_the_door_says_so_and_serves_again_without_a_re
     headers, said = refused
     assert (said["code"], headers["Retry-After"], headers["X-Correlation-ID"]) == ("portal_unavailable", "2", "story")
     assert said["request_id"] == headers["X-Request-Id"]
-    wait_for(own_served.is_ready, 15)
-    assert own_served.children("_bin/envoy") == [envoy]
+    wait_for(portal.is_ready, 15)
+    assert portal.children("_bin/envoy") == [envoy]
 
 
-def test_a_killed_background_worker_is_started_again(own_served: Served) -> None:
-    (worker,) = own_served.children("run_worker")
+def test_a_killed_background_worker_is_started_again(portal: Served) -> None:
+    (worker,) = portal.children("run_worker")
     kill(worker)
-    wait_for(lambda: len(set(own_served.children("run_worker")) - {worker}) == 1, 10)
+    wait_for(lambda: len(set(portal.children("run_worker")) - {worker}) == 1, 10)
 
 
-def test_nothing_outlives_a_serve_that_was_killed_and_the_next_needs_no_repair(own_served: Served) -> None:
-    family = own_served.children()
+def test_nothing_outlives_a_serve_that_was_killed_and_the_next_needs_no_repair(portal: Served) -> None:
+    family = portal.children()
     assert len(family) >= 5
-    kill(own_served.process.pid)
-    own_served.process.wait()
+    kill(portal.process.pid)
+    portal.process.wait()
     wait_for(lambda: not any(lives(pid) for pid in family), 5)
-    own_served.start()
-    own_served.wait_ready()
+    portal.start()
+    portal.wait_ready()
 
 
-def test_sigterm_ends_everything_within_ten_seconds_and_lets_a_request_end(own_served: Served) -> None:
-    family = own_served.children()
-    with socket.create_connection(("127.0.0.1", own_served.http_port), 15) as slow:
+def test_sigterm_ends_everything_within_ten_seconds_and_lets_a_request_end(portal: Served) -> None:
+    family = portal.children()
+    with socket.create_connection(("127.0.0.1", portal.http_port), 15) as slow:
         slow.sendall(b"PUT /api/devices/x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
         time.sleep(0.3)
         began = time.monotonic()
-        own_served.process.terminate()
+        portal.process.terminate()
         time.sleep(0.5)
         slow.sendall(b"}")
         assert slow.recv(4096).startswith(b"HTTP/1.1 404")
-    assert own_served.process.wait(10) == 0
+    assert portal.process.wait(10) == 0
     assert time.monotonic() - began < 10
     assert not any(lives(pid) for pid in family)
+    portal.start()
+    portal.wait_ready()
 
 
-def test_the_fresh_certificate_of_a_restart_is_of_the_same_key(own_served: Served) -> None:
-    door = own_served.data_dir / "run" / "door.pem"
+def test_the_fresh_certificate_of_a_restart_is_of_the_same_key(portal: Served) -> None:
+    door = portal.data_dir / "run" / "door.pem"
     before = door.read_text()
-    assert own_served.stop() == 0
-    own_served.start()
-    own_served.wait_ready()
+    assert portal.stop() == 0
+    portal.start()
+    portal.wait_ready()
     assert door.read_text() == before
 
 
-def test_a_certificate_that_envoy_refuses_leaves_the_last_good_one_in_place_and_is_told(own_served: Served) -> None:
+def test_a_certificate_that_envoy_refuses_leaves_the_last_good_one_in_place_and_is_told(portal: Served) -> None:
     """Only somebody who writes into the database can do this; our own rules do not."""
     key = "from cryptography.hazmat.primitives.asymmetric import ec; k = ec.generate_private_key(ec.SECP256R1()); "
     key += "from gateway.certificates import _pem; from portal import sealing; from gateway.models import *; "
     keep = "print(TlsCertificate.objects.get().sealed_key)"
-    good = own_served.manage("shell", "-v", "0", "-c", key + keep).strip()
+    good = portal.manage("shell", "-v", "0", "-c", key + keep).strip()
     spoil = "TlsCertificate.objects.update(sealed_key=sealing.seal(_pem(k)))"
-    own_served.manage("shell", "-v", "0", "-c", key + spoil)
+    portal.manage("shell", "-v", "0", "-c", key + spoil)
 
     def told(what: str) -> dict[str, str]:
         code = f"from gateway.models import *; import json; print(json.dumps(GatewayNode.objects.get().{what}))"
-        recorded = json.loads(own_served.manage("shell", "-v", "0", "-c", code))
+        recorded = json.loads(portal.manage("shell", "-v", "0", "-c", code))
         found: dict[str, str] = recorded.get("secrets/door", {})
         return found
 
-    wait_for(lambda: bool(told("refused")), 40, lambda: own_served.log[-2000:])
+    wait_for(lambda: bool(told("refused")), 40, lambda: portal.log[-2000:])
     reason = told("refused")["reason"]
     assert "private key" in reason.lower()
     assert "BEGIN" not in reason
-    with socket.create_connection(("127.0.0.1", own_served.tls_port), 5) as plain:
-        own_served.trusted().wrap_socket(plain, server_hostname="localhost").close()
+    with socket.create_connection(("127.0.0.1", portal.tls_port), 5) as plain:
+        portal.trusted().wrap_socket(plain, server_hostname="localhost").close()
 
-    own_served.manage("shell", "-v", "0", "-c", key + f"TlsCertificate.objects.update(sealed_key={good!r})")
-    wait_for(lambda: told("accepted").get("version", "").endswith(".1"), 20, lambda: own_served.log[-2000:])
+    portal.manage("shell", "-v", "0", "-c", key + f"TlsCertificate.objects.update(sealed_key={good!r})")
+    wait_for(lambda: told("accepted").get("version", "").endswith(".1"), 20, lambda: portal.log[-2000:])
 
 
 class TestServeRefuses:
     """In one sentence on stderr, with exit 1."""
 
     def refused(self, served: Served, *, sentence: str) -> None:
-        done = served.try_to_manage("serve")
+        done = served.start_command("serve")
         assert done.returncode == 1
         assert done.stdout == ""
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
 
-    def test_a_second_serve_on_the_same_folder(self, served: Served) -> None:
-        self.refused(served, sentence=f"Another serve runs on {served.data_dir}; stop it first")
+    def test_a_second_serve_on_the_same_folder(self, portal: Served) -> None:
+        self.refused(portal, sentence=f"Another serve runs on {portal.data_dir}; stop it first")
 
     def test_a_port_that_is_taken_naming_its_setting(self, tmp_path: Path) -> None:
         for setting, address in (("HTTP_PORT", "127.0.0.1"), ("HTTP_PORT", "::1"), ("TLS_PORT", "127.0.0.1")):
@@ -146,14 +150,13 @@ class TestServeRefuses:
                 served = Served(tmp_path / "d", **{f"GATEHOUSE_{setting}": str(port)})
                 self.refused(served, sentence=f"Port {port} on {address} is taken by another program; stop it or set")
 
-    def test_a_master_key_that_did_not_seal_what_is_stored(self) -> None:
-        with folder() as path:
-            served = Served(path / "data")
-            served.start()
-            served.wait_ready()
-            served.stop()
-            served.env["GATEHOUSE_MASTER_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
-            self.refused(served, sentence="does not open with this GATEHOUSE_MASTER_KEY; give back the key")
+    def test_a_master_key_that_did_not_seal_what_is_stored(self, portal: Served) -> None:
+        portal.stop()
+        portal.env["GATEHOUSE_MASTER_KEY"] = base64.urlsafe_b64encode(os.urandom(32)).decode()
+        self.refused(portal, sentence="does not open with this GATEHOUSE_MASTER_KEY; give back the key")
+        del portal.env["GATEHOUSE_MASTER_KEY"]
+        portal.start()
+        portal.wait_ready()
 
     def test_a_damaged_secret_file(self, tmp_path: Path) -> None:
         served = Served(tmp_path / "d")
@@ -198,8 +201,8 @@ def test_the_first_start_tells_the_password_and_the_addresses_and_a_second_only_
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_the_clear_text_door_is_on_loopback_and_nowhere_else(served: Served, address: str) -> None:
+def test_the_clear_text_door_is_on_loopback_and_nowhere_else(portal: Served, address: str) -> None:
     if address == "::1" and not Path("/proc/net/if_inet6").exists():
         pytest.skip("no IPv6 here")
-    socket.create_connection((address, served.http_port), 5).close()
-    assert served.http_port not in free_ports(1)
+    socket.create_connection((address, portal.http_port), 5).close()
+    assert portal.http_port not in free_ports(1)

@@ -21,6 +21,8 @@ import pytest
 
 from tests.served.installation import ROOT, Served, serving, wait_for
 
+pytestmark = pytest.mark.long
+
 MANY = 4000
 
 ARRIVE = """

@@ -5,7 +5,11 @@ import socket
 import statistics
 import time
 
+import pytest
+
 from tests.served.installation import Served, one_answer, until_closed
+
+pytestmark = pytest.mark.long
 
 
 def test_headers_that_take_over_ten_seconds_are_refused(served: Served) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from devices import admission, denial, identity, introduction, keychange, keys
 from devices.models import Device, KeyChangeRequest, Status
 from portal.actor import Actor
+from tests.amount import many
 from tests.conftest import MenderDevice
 from tokens import device_tokens, signing
 
@@ -123,6 +124,6 @@ def test_a_token_for_another_purpose_is_no_device_token(enrol: Enrol) -> None:
 
 
 @given(text=st.text(max_size=300))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_other_text_is_nobodys_token(db: Any, text: str) -> None:
     assert device_tokens.holder(text) is None

@@ -30,7 +30,7 @@ def ending(root: Actor) -> Callable[..., ApiToken]:
 
 def shown(client: Client) -> str:
     page: str = client.get("/portal/").content.decode()
-    start = page.find('id="expiring-tokens"')
+    start = page.find('id="expiring-soon"')
     return "" if start < 0 else page[start : page.find("</section>", start)]
 
 
@@ -61,7 +61,7 @@ def test_a_person_is_told_of_their_own_and_an_administrator_of_everybodys_with_t
     assert "his" not in shown(log_in(viewer)).replace("this", "")
     everybody = shown(log_in(administrator))
     assert everybody.index("hers") < everybody.index("his</bdi>")
-    assert 'of <bdi class="cut">vera</bdi>, who can rotate it' in everybody
+    assert 'of <bdi class="cut">vera</bdi>, expires' in everybody
 
 
 def test_the_overview_changes_when_a_token_comes_near_its_end(

@@ -22,6 +22,7 @@ from portal.actor import Actor
 from portal.models import AuditEvent, AuditHead, Outbox, User
 from portal.refusal import Refusal
 from portal.roles import Role
+from tests.amount import many
 from tokens import issuing
 from tokens.models import ApiToken
 
@@ -321,6 +322,6 @@ def test_the_invariants_hold_in_every_story(db: None, machine: type[Keyring]) ->
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=8, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=many(8), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -23,6 +23,7 @@ class Command(BaseCommand):
         preparation.ports()
         administrator = preparation.database()
         preparation.control_plane()
+        preparation.routes()
         if administrator:
             self.introduce(*administrator)
         run_folder.write(run_folder.ORDERS, json.dumps(preparation.orders()))

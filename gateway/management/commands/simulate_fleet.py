@@ -1,9 +1,11 @@
 """`manage.py simulate_fleet`: a fleet that lives, for a look at the portal with life in it and for load."""
 
-import argparse
 import json
+import signal
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -11,17 +13,19 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from gateway import run_folder
-from gateway.fleet import certificates
+from gateway.fleet import agent_options, certificates
+from gateway.fleet.agents import Agents, Plan
 from gateway.fleet.by_certificate import ByCertificate
 from gateway.fleet.by_identity import ByIdentity
 from gateway.fleet.conversation import Until
 from gateway.fleet.crew import Crew, Speaker
 from gateway.fleet.devices import Mix, SimulatedDevice, Ways, fleet
 from gateway.fleet.door import Door
+from gateway.fleet.tally import Summary
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
+from portal.commands import misuse, refusals_exit_1
 
-PROGRESS_EVERY = 5.0
+PROGRESS_EVERY, LOOKS_EVERY = 5.0, 0.25
 
 
 class Command(BaseCommand):
@@ -31,21 +35,22 @@ class Command(BaseCommand):
         "door, check in, report hardware, network, apps and the steps of an update, and look for a new configuration; "
         "their certificates are signed by the device CA of this installation when the command starts, in the names "
         "sim-<seed>-0001 and so on. The same seed gives the same devices with the same keys. "
-        "Without --once or --for it goes on until every device has been served. Exit 1 if any request failed."
+        "Without --once or --for it goes on until every device has been served. Exit 1 if any request failed. "
+        "Any option of agents makes them devices by certificate with apps that can be shut down; these go on until "
+        "Ctrl-C, and only an answer that their contract does not allow makes exit 1."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--devices", type=_whole, required=True, metavar="N", help="How many devices.")
+        parser.add_argument("--devices", type=agent_options.whole, required=True, metavar="N", help="How many devices.")
         parser.add_argument(
             "--by",
             choices=["identity", "certificate", "both"],
-            default="identity",
-            help="How they come; of both, half by certificate (identity).",
+            help="How they come; of both, half by certificate (identity, agents by certificate).",
         )
         parser.add_argument(
             "--connections",
-            type=_whole,
+            type=agent_options.whole,
             default=64,
             metavar="C",
             help="How many connections are open at once (64). A device by certificate has one of its own, which it "
@@ -70,37 +75,70 @@ class Command(BaseCommand):
         parser.add_argument("--seed", default="fleet", help="Another seed, another fleet.")
         parser.add_argument(
             "--every",
-            type=_seconds,
+            type=agent_options.seconds,
             default=10.0,
             metavar="S",
             help="Seconds between questions, also for who is told to wait longer (10).",
         )
         parser.add_argument("--json", action="store_true", help="The summary as JSON.")
+        agent_options.add_agent_options(
+            parser.add_argument_group("agents", "Devices that poll for shutdowns, claim them and report.")
+        )
         how_long = parser.add_mutually_exclusive_group()
         how_long.add_argument("--once", action="store_true", help="Each device asks once and does what it is let do.")
-        how_long.add_argument("--for", type=_seconds, metavar="S", help="Go on for so many seconds.")
+        how_long.add_argument("--for", type=agent_options.seconds, metavar="S", help="Go on for so many seconds.")
 
     @refusals_exit_1
     def handle(self, *args: Any, **options: Any) -> None:
-        count, seconds, by = options["devices"], options["for"], options["by"]
+        plan = _plan(options)
+        options["by"] = options["by"] or ("certificate" if plan else "identity")
         doors = self._doors(options)
-        until = Until.ASKED if options["once"] else Until.STOPPED if seconds else Until.SERVED
-        self.stderr.write(f"Making {count} devices of the fleet {options['seed']!r} …")
+        self.stderr.write(f"Making {options['devices']} devices of the fleet {options['seed']!r} …")
         mix: Mix = options["keys"]
-        speakers = list(self._speakers(fleet(count, seed=options["seed"], mix=mix, by=by), doors, until, options))
-        crew = Crew(speakers, connections=min(options["connections"], count))
+        devices = fleet(options["devices"], seed=options["seed"], mix=mix, by=options["by"])
+        if plan:
+            self._simulate_agents(plan, doors["certificate"], devices, options)
+        else:
+            self._simulate(devices, doors, options)
+
+    def _simulate(self, devices: Iterable[SimulatedDevice], doors: dict[str, Door], options: dict[str, Any]) -> None:
+        until = Until.ASKED if options["once"] else Until.STOPPED if options["for"] else Until.SERVED
+        speakers = list(self._speakers(devices, doors, until, options))
+        crew = Crew(speakers, connections=min(options["connections"], options["devices"]))
         self.stderr.write(f"They speak to {' and '.join(door.url for door in doors.values())}; Ctrl-C ends it.")
-        began = time.monotonic()
-        crew.start()
-        try:
-            self._watch(crew, count, began, seconds)
-        except KeyboardInterrupt:
-            self.stderr.write("Ending …")
-        crew.stop()
-        summary = crew.tally.summary(devices=count, seconds=time.monotonic() - began)
+        summary = self._run(crew, options)
         self.stdout.write(json.dumps(summary.as_dict()) if options["json"] else str(summary))
         if failed := sum(summary.errors.values()):
             raise CommandError(f"{failed} of {summary.requests} requests failed.")
+
+    def _simulate_agents(
+        self, plan: Plan, door: Door, devices: Iterable[SimulatedDevice], options: dict[str, Any]
+    ) -> None:
+        with tempfile.TemporaryDirectory(prefix="gatehouse-fleet-") as folder:
+            address = ("127.0.0.1", settings.TLS_PORT)
+            agents = Agents(plan, Path(folder), door, address, by=Actor.command("simulate_fleet"))
+            speakers = list(agents.speakers(self._certified(devices, options), options["devices"]))
+            crew = Crew(speakers, connections=min(options["connections"], len(speakers)))
+            self.stderr.write(f"They speak to {door.url}, their apps to {address[0]}:{address[1]}; Ctrl-C ends it.")
+            summary = self._run(crew, options, agents)
+        ledger = agents.ledger
+        told = {**summary.as_dict(), "shutdowns": ledger.as_dict()}
+        self.stdout.write(json.dumps(told) if options["json"] else f"{summary}\n{ledger}")
+        if ledger.disallowed:
+            raise CommandError(f"The doors answered {ledger.disallowed} times what they may not.")
+
+    def _run(self, crew: Crew, options: dict[str, Any], agents: Agents | None = None) -> Summary:
+        """Until all has been said, the time is over, or Ctrl-C; what it came to."""
+        began = time.monotonic()
+        # A shell lets what it runs in the background ignore it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        crew.start()
+        try:
+            self._watch(crew, options["devices"], began, options["for"], agents)
+        except KeyboardInterrupt:
+            self.stderr.write("Ending …")
+        crew.stop()
+        return crew.tally.summary(devices=options["devices"], seconds=time.monotonic() - began)
 
     def _doors(self, options: dict[str, Any]) -> dict[str, Door]:
         """The doors that are spoken to, by the way that devices come there."""
@@ -120,29 +158,58 @@ class Command(BaseCommand):
         self, devices: Iterable[SimulatedDevice], doors: dict[str, Door], until: Until, options: dict[str, Any]
     ) -> Iterator[Speaker]:
         """The devices at their doors. One that gets no certificate knocks without one, and hears what comes of it."""
-        every, without, told = options["every"], 0, time.monotonic()
+        every = options["every"]
+        for device, shown in self._certified(devices, options):
+            if device.by == "identity":
+                yield Speaker(ByIdentity(device, until=until, every=every), doors[device.by])
+            else:
+                yield Speaker(ByCertificate(device, until=until, every=every), doors[device.by], shown)
+
+    def _certified(
+        self, devices: Iterable[SimulatedDevice], options: dict[str, Any]
+    ) -> Iterator[tuple[SimulatedDevice, str]]:
+        """The devices, each with its certificate and key; empty for those that show none, or get none."""
+        without, told = 0, time.monotonic()
         for number, device in enumerate(devices):
             if time.monotonic() - told > PROGRESS_EVERY:
                 told = time.monotonic()
                 self.stderr.write(f"{number} of {options['devices']} are ready.")
-            door = doors[device.by]
-            if device.by == "identity":
-                yield Speaker(ByIdentity(device, until=until, every=every), door)
-                continue
-            shown = _certificate(device)
-            without += not shown
-            yield Speaker(ByCertificate(device, until=until, every=every), door, shown)
+            shown = _certificate(device) if device.by == "certificate" else ""
+            without += device.by == "certificate" and not shown
+            yield device, shown
         if without:
             self.stderr.write(f"{without} of them are denied and get no certificate; they come without one.")
 
-    def _watch(self, crew: Crew, count: int, began: float, seconds: float | None) -> None:
+    def _watch(self, crew: Crew, count: int, began: float, seconds: float | None, agents: Agents | None) -> None:
         """Until all has been said, or the time is over; a line of progress every few seconds."""
-        left = seconds or float("inf")
-        while not crew.wait(min(left, PROGRESS_EVERY)):
+        left, told = seconds or float("inf"), began
+        while not crew.wait(min(left, LOOKS_EVERY if agents else PROGRESS_EVERY)):
             gone = time.monotonic() - began
             if seconds and (left := seconds - gone) <= 0:
                 return
-            self.stderr.write(str(crew.tally.summary(devices=count, seconds=gone)))
+            if agents:
+                self._look_after(agents)
+            if time.monotonic() - told >= PROGRESS_EVERY:
+                told = time.monotonic()
+                self.stderr.write(str(crew.tally.summary(devices=count, seconds=gone)))
+                if agents:
+                    self._tell_of(agents)
+
+    def _look_after(self, agents: Agents) -> None:
+        if agents.waiting:
+            for refused in agents.look_after():
+                self.stderr.write(refused)
+            if not agents.waiting:
+                self.stderr.write("All devices have been let in, and have their apps.")
+
+    def _tell_of(self, agents: Agents) -> None:
+        agents.renew_files()
+        self.stderr.write(str(agents.ledger))
+        if agents.waiting:
+            self.stderr.write(
+                f"{agents.waiting} devices wait to be let in: by a person in the list of devices, by a rule, or with "
+                "GATEHOUSE_ENROLMENT=auto."
+            )
 
 
 def _door(url: str, options: dict[str, Any], certificate: str | None = None) -> Door:
@@ -159,17 +226,14 @@ def _certificate(device: SimulatedDevice) -> str:
         raise CommandError(f"Nothing can be signed without the database of the installation: {failed}") from failed
 
 
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1_000_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000000")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
+def _plan(options: dict[str, Any]) -> Plan | None:
+    """What agents are to be like, if the devices are agents."""
     try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.1 <= value <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0.1 to 1000000")
-    return value
+        plan = agent_options.plan(options)
+    except ValueError as wrong:
+        raise misuse(str(wrong)) from wrong
+    if plan and options["by"] not in (None, "certificate"):
+        raise misuse("Agents come by certificate; leave out --by.")
+    if plan and options["once"]:
+        raise misuse("Agents wait for shutdowns; end them with Ctrl-C, or by --for.")
+    return plan

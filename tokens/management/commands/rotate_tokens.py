@@ -1,4 +1,7 @@
-"""Rotate the API tokens that expire soon and print their successors, this once; those rotated before are left alone."""
+"""Rotate the API tokens that expire soon and print their successors, this once; those rotated before are left alone.
+
+A run that was killed can be run again. A token of a run that did not exit with 0 may be void.
+"""
 
 import json
 from argparse import ArgumentParser
@@ -9,8 +12,12 @@ from django.core.management.base import BaseCommand
 
 from portal import durations
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
-from tokens import rotation
+from portal.commands import misuse, one_after_the_other, refusals_exit_1
+from tokens import planned_rotation, rotation
+from tokens.models import ApiToken
+from tokens.rotation import Rotated
+
+HOUR = timedelta(hours=1)
 
 
 class Command(BaseCommand):
@@ -18,21 +25,43 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--due-in", type=durations.read, required=True, help="e.g. 14d: what expires within that")
-        parser.add_argument("--overlap", type=durations.read, default=timedelta(hours=rotation.OVERLAP_HOURS))
+        parser.add_argument("--overlap", type=durations.read, default=rotation.OVERLAP_HOURS * HOUR, help="whole hours")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be rotated")
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object a line")
 
     @refusals_exit_1
     def handle(self, *, due_in: timedelta, overlap: timedelta, dry_run: bool, as_json: bool, **options: Any) -> None:
-        by = Actor.command("rotate_tokens")
-        for token in rotation.due(due_in):
-            facts = {"id": token.pk, "name": token.name, "owner": token.owner.username}
-            if not dry_run:
-                rotated = rotation.rotate(token, by=by, overlap_hours=int(overlap.total_seconds() // 3600))
-                facts |= {
-                    "ends_at": rotated.replaced.expires_at.isoformat(),
-                    "successor": rotated.token.pk,
-                    "expires_at": rotated.token.expires_at.isoformat(),
-                    "token": rotated.secret,
-                }
-            self.stdout.write(json.dumps(facts) if as_json else " ".join(str(fact) for fact in facts.values()))
+        self.as_json = as_json
+        hours = overlap // HOUR
+        if overlap % HOUR or hours > rotation.LONGEST_OVERLAP_HOURS:
+            raise misuse("--overlap is whole hours, at most 30d.")
+        due, by = rotation.due(due_in), Actor.command("rotate_tokens")
+        if dry_run:
+            for token in due:
+                self.say(_facts(token))
+            return
+
+        def rotate(token: ApiToken) -> None:
+            facts = _facts(token)
+            planned_rotation.rotate_token(
+                token, by=by, overlap_hours=hours, show=lambda rotated: self.say(facts | _new(rotated))
+            )
+
+        one_after_the_other(self, due, rotate)
+
+    def say(self, facts: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(facts) if self.as_json else " ".join(str(fact) for fact in facts.values()))
+        self.stdout.flush()
+
+
+def _facts(token: ApiToken) -> dict[str, Any]:
+    return {"id": token.pk, "name": token.name, "owner": token.owner.username}
+
+
+def _new(rotated: Rotated) -> dict[str, Any]:
+    return {
+        "ends_at": rotated.replaced.expires_at.isoformat(),
+        "successor": rotated.token.pk,
+        "expires_at": rotated.token.expires_at.isoformat(),
+        "token": rotated.secret,
+    }

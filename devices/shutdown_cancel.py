@@ -1,0 +1,86 @@
+"""What was not claimed yet is taken back: by a person, by the app that asked, or because the device lost its place.
+
+Before the claim, cancelling always wins: both are guarded updates of one row.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+
+from devices import shutdown, shutdown_fields, shutdown_refusals, shutdown_start
+from devices.models import ShutdownJob, ShutdownTarget, TargetState
+from devices.shutdown_states import NOT_CLAIMED
+from portal import audit, clock, outbox
+from portal.actor import Actor
+from portal.refusal import Invalid
+from portal.topics import Topic
+
+REQUESTED, DENIED, NOT_ACCEPTED = "requested", "device_denied", "device_not_accepted"
+REQUESTER_INACTIVE = "requester_inactive"
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Which devices stay on, and which had the order already or were through with it."""
+
+    cancelled: list[str]
+    too_late: list[str]
+
+
+@transaction.atomic
+def cancel(job: ShutdownJob, *, by: Actor, reason: str = "", devices: Sequence[str] | None = None) -> Cancelled:
+    """Cancel what is not claimed, of all its devices or of these; refused if nothing was left to cancel."""
+    if reason or by.kind != "app":
+        shutdown_fields.reason(reason)
+    locked = ShutdownJob.objects.select_for_update().get(pk=job.pk)
+    asked = locked.targets.all()
+    if devices is not None:
+        shutdown_fields.devices(devices)
+        asked = asked.filter(device_id__in=devices)
+        if strange := sorted(set(devices) - set(asked.values_list("device_id", flat=True))):
+            raise Invalid("devices", f"This shutdown is not for {', '.join(strange[:20])}.")
+    done = _cancel(locked, asked.filter(state__in=NOT_CLAIMED), REQUESTED, by, reason, clock.now())
+    if not done:
+        raise shutdown_refusals.TooLate
+    others = asked.exclude(device_id__in=done).exclude(state__in=(TargetState.SKIPPED, TargetState.CANCELLED))
+    job.refresh_from_db()
+    return Cancelled(sorted(done), sorted(others.values_list("device_id", flat=True)))
+
+
+def withdraw(devices: Collection[str], code: str, *, by: Actor) -> None:
+    """Cancel what these devices have not claimed, in the transaction in which they lose their place.
+
+    What they have claimed cannot be recalled.
+    """
+    left = ShutdownTarget.objects.filter(device_id__in=devices, state__in=NOT_CLAIMED)
+    jobs = sorted(set(left.order_by().values_list("job_id", flat=True)))
+    for job in ShutdownJob.objects.select_for_update().filter(pk__in=jobs).order_by("pk"):
+        _cancel(job, left.filter(job=job), code, by, "", clock.now())
+
+
+def for_inactive(target: ShutdownTarget, *, by: Actor) -> None:
+    """Cancel a queued one whose requester or approver is not active any more; its device asks for it now."""
+    job = ShutdownJob.objects.select_for_update().get(pk=target.job_id)
+    _cancel(job, job.targets.filter(pk=target.pk, state=TargetState.QUEUED), REQUESTER_INACTIVE, by, "", clock.now())
+
+
+def _cancel(
+    job: ShutdownJob, left: "shutdown_start.Targets", code: str, by: Actor, reason: str, now: datetime
+) -> list[str]:
+    """Cancel those that are left under their locks; the job is locked. Which devices they were for."""
+    locked = list(left.select_for_update().order_by("device_id"))
+    if not locked:
+        return []
+    ShutdownTarget.objects.filter(pk__in=[each.pk for each in locked]).update(
+        state=TargetState.CANCELLED, code=code, finished_at=now
+    )
+    shutdown_start.settle(job, now)
+    subject, ids = str(job.pk), [each.device_id for each in locked]
+    whole = audit.Change(("shutdown", subject), after={"devices": len(ids), "code": code, "state": job.state})
+    each = [audit.Change(("device", device_id), after={"shutdown": subject, "code": code}) for device_id in ids]
+    audit.record_all(by, "shutdown.cancelled", [whole, *each], reason=reason)
+    told = {**shutdown.message(job), "cancelled": len(ids), "code": code, "by": str(by), "reason": reason}
+    outbox.put(Topic.SHUTDOWN_CANCELLED, told)
+    return ids

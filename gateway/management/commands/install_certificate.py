@@ -1,0 +1,54 @@
+"""Install a certificate at the TLS door of a node, live without a restart; print what the door shows from then on."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from gateway import certificate_installation, certificate_pem, remote_nodes
+from gateway.certificate_pem import Sent
+from portal.actor import Actor
+from portal.commands import refusals_exit_1
+from portal.rest import written
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--cert", required=True, metavar="FILE", help="the chain as PEM, the server's first")
+        parser.add_argument("--key", required=True, metavar="FILE", help="its private key as PEM, without a password")
+        parser.add_argument("--node", metavar="NAME", help="the gateway node whose door shows it (default: local)")
+        parser.add_argument("--any-name", action="store_true", help="also without the host of GATEHOUSE_PUBLIC_URL")
+
+    @refusals_exit_1
+    def handle(self, *, cert: str, key: str, node: str | None, any_name: bool, **options: Any) -> None:
+        door = remote_nodes.find(node) if node else None
+        by = Actor.command("install_certificate")
+        shown = certificate_installation.install(_read(cert), _read(key), by=by, node=door, any_name=any_name)
+        for warning in certificate_installation.warnings(shown):
+            self.stderr.write(f"Warning: {warning}")
+        if names := certificate_installation.strangers(shown):
+            self.stderr.write(
+                f"Warning: The nodes {', '.join(names)} come to the portal by this door; one that does not know this "
+                "certificate goes on with what it holds until envoy_bootstrap NAME --rotate --ca FILE."
+            )
+        told = {
+            "fingerprint": shown.fingerprint,
+            "subject": shown.subject,
+            "not_after": written(shown.not_after),
+            "names": shown.names,
+            "live": certificate_installation.wait_until_live(shown),
+        }
+        self.stdout.write(json.dumps(told))
+
+
+def _read(path: str) -> Sent:
+    """One byte more than is taken at most, so that a longer one is refused as such."""
+    try:
+        with Path(path).open(encoding="ascii", errors="replace") as file:
+            return Sent(file.read(certificate_pem.MAX_BYTES + 1), Path(path).name)
+    except OSError as failed:
+        raise CommandError(f"{path} cannot be read: {failed.strerror}.") from failed

@@ -1,0 +1,119 @@
+"""The files that an Envoy on another host starts with: its bootstrap, its token, and the CA that it knows us by."""
+
+import base64
+import ipaddress
+import json
+import shlex
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from gateway import certificate_checks, certificates, discovery, run_folder
+from gateway.ca_certificates import UNREADABLE
+from gateway.envoy import bootstrap
+from gateway.envoy.bootstrap import Portal
+from gateway.models import GatewayNode, Role, TlsCertificate
+from portal.refusal import Invalid, Refusal
+
+BOOTSTRAP, TOKEN, CA = "bootstrap.json", "node-token.json", "ca.pem"
+# As beside the portal: several Envoys may run on one host, and a changed listener is not drained for minutes.
+OPTIONS = (
+    "--disable-hot-restart --log-level warning --component-log-level misc:error --drain-time-s 1 "
+    "--drain-strategy immediate"
+)
+
+
+class CannotWrite(Refusal):
+    """The folder is not one to write to; the sentence says why."""
+
+    code = "folder_refused"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the files go, where the portal is, and what it is known by: certificates of CAs as PEM, or its key."""
+
+    folder: Path
+    host: str
+    port: int
+    trusted: str
+    pin: str
+
+
+def judge(folder: Path, portal: str, ca: str | None, *, overwrite: bool) -> Place:
+    """Refuse a folder that holds such files already, a portal that is no https URL, and one by a name that its
+    certificate has not."""
+    folder = folder.absolute()
+    there = [name for name in (BOOTSTRAP, TOKEN, CA) if (folder / name).exists()]
+    if there and not overwrite:
+        raise CannotWrite(f"{folder / there[0]} is there already; choose another folder, or renew it with --rotate.")
+    host, port = _portal(portal)
+    if ca is not None:
+        _judge_ca(ca)
+        return Place(folder, host, port, ca, "")
+    shown = TlsCertificate.objects.shown(Role.DOOR)
+    if shown is None:
+        raise Invalid("portal", "The TLS door has no certificate yet; start serve first, or give a CA with --ca.")
+    if not certificate_checks.covers(shown.names, host):
+        raise Invalid(
+            "portal",
+            f"The certificate of the TLS door is not for {host} but for {', '.join(shown.names[:5])}; name it by one "
+            "of these, or set GATEHOUSE_PUBLIC_URL and start serve again.",
+        )
+    return Place(folder, host, port, shown.chain, "" if shown.installed else _pin(shown.chain))
+
+
+def write(place: Place, node: GatewayNode, token: str) -> str:
+    """Write the files, the token last, and give the command that starts the Envoy."""
+    folder = place.folder
+    portal = Portal(place.host, place.port, _is_address(place.host), folder / CA, place.pin)
+    config = bootstrap.remote(node.name, portal, token_file=folder / TOKEN, polls=discovery.polls(node))
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        run_folder.write(folder / CA, place.trusted, mode=0o644)
+        run_folder.write(folder / BOOTSTRAP, json.dumps(config, indent=1), mode=0o644)
+        run_folder.write(folder / TOKEN, json.dumps(bootstrap.node_token(token)))
+    except OSError as failed:
+        raise CannotWrite(
+            f"{folder} cannot be written ({failed.strerror}); the node is made, so write its files with --rotate."
+        ) from failed
+    return f"envoy -c {shlex.quote(str(folder / BOOTSTRAP))} {OPTIONS}"
+
+
+def _portal(url: str) -> tuple[str, int]:
+    nonsense = Invalid("portal", "The portal is an https URL without a path, such as https://gate.example:8443.")
+    try:
+        parts = urlsplit(url.rstrip("/"))
+        host, port = parts.hostname or "", parts.port or 443
+    except ValueError as unreadable:
+        raise nonsense from unreadable
+    bare = url.rstrip("/") == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
+    if parts.scheme != "https" or not bare or not certificates.is_host(host):
+        raise nonsense
+    return host, port
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _judge_ca(pem: str) -> None:
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except UNREADABLE as broken:
+        raise Invalid("ca", "The file of --ca holds no certificate as PEM.") from broken
+
+
+def _pin(chain: str) -> str:
+    public = x509.load_pem_x509_certificate(chain.encode()).public_key()
+    return base64.b64encode(
+        sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    ).decode()

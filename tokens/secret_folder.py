@@ -1,0 +1,108 @@
+"""Secrets as files for whoever carries them on, `<client id>.secret` of mode 0600, each wholly there or not at all.
+
+A secret is first put down beside its place, and takes it once its rotation has committed: so a file in its place is
+never void, whenever the run was killed. What a run left beside is put right by the next one.
+"""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from portal.refusal import Refusal
+from tokens.models import CredentialSecret
+
+_WAITING = re.compile(r"\.(?P<client_id>[a-z0-9._-]+)\.(?P<secret>[0-9A-Za-z]{12})\.waiting", re.ASCII)
+
+
+class Unwritable(Refusal):
+    """The folder or a file in it cannot be written."""
+
+    code = "folder_unwritable"
+
+    def __init__(self, path: Path, why: OSError) -> None:
+        super().__init__(f"{path} cannot be written ({why.strerror}); name a folder of yours with room in it.")
+
+
+class InUse(Refusal):
+    code = "folder_in_use"
+
+
+@dataclass(frozen=True)
+class SecretFolder:
+    """A folder that nobody else writes into meanwhile."""
+
+    path: Path
+
+    def place(self, client_id: str) -> Path:
+        return self.path / f"{client_id}.secret"
+
+    def put_down(self, client_id: str, secret: str, text: str) -> None:
+        """Write the secret with this id beside its place, safe from a power cut."""
+        path = self._beside(client_id, secret)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            _sync(self.path)
+        except OSError as why:
+            self.pick_up(client_id, secret)
+            raise Unwritable(path, why) from why
+
+    def pick_up(self, client_id: str, secret: str) -> None:
+        """Remove what was put down; its rotation did not commit."""
+        with suppress(OSError):
+            self._beside(client_id, secret).unlink(missing_ok=True)
+
+    def take_place(self, client_id: str, secret: str) -> None:
+        """Let the secret, whose rotation has committed, take the place of the one before."""
+        place = self.place(client_id)
+        try:
+            self._beside(client_id, secret).replace(place)
+            _sync(self.path)
+        except OSError as why:
+            raise Unwritable(place, why) from why
+
+    def put_right(self) -> None:
+        """What a run that was killed has left beside its place takes it, if its rotation has committed, or goes."""
+        for path in sorted(self.path.iterdir()):
+            if left := _WAITING.fullmatch(path.name):
+                if CredentialSecret.objects.filter(pk=left["secret"], slot__isnull=False).exists():
+                    self.take_place(left["client_id"], left["secret"])
+                else:
+                    self.pick_up(left["client_id"], left["secret"])
+
+    def _beside(self, client_id: str, secret: str) -> Path:
+        return self.path / f".{client_id}.{secret}.waiting"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[SecretFolder]:
+    """The folder, made if there is none, with what was left in it put right."""
+    folder = SecretFolder(path)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as why:
+        raise Unwritable(path, why) from why
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.put_right()
+        yield folder
+    except BlockingIOError as taken:
+        raise InUse(f"Another run writes into {path}; wait until it is done.") from taken
+    finally:
+        os.close(descriptor)
+
+
+def _sync(path: Path) -> None:
+    """Make the names in the folder last."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
