@@ -101,9 +101,9 @@ def renew(model: type[models.Model], pk: object, text: str, kept: str, pepper: s
 
 def ensure_active(*, by: Actor) -> None:
     """Make the first pepper of the settings the active one, if none is; those behind it are older, and retire."""
-    if Pepper.objects.filter(state=KeyState.ACTIVE).exists():
+    known = dict(Pepper.objects.values_list("id", "state"))  # Read at once: another process may be at the same.
+    if KeyState.ACTIVE in known.values():
         return
-    known = set(Pepper.objects.values_list("id", flat=True))
     new = [pepper for pepper in held() if pepper not in known]
     if not new:
         raise Missing("any new pepper")
