@@ -69,7 +69,7 @@ def scope_for(prefix: str) -> str:
 
 def scope(text: str) -> str:
     """A scope of routes. One of the portal itself would open the route to everybody who holds it for another reason."""
-    if text != scopes.Scope.GATEWAY_ALL and not scopes.is_of_route(text):
+    if not scopes.opens_routes(text):
         taken = text in scopes.Scope.values
         raise Invalid(
             "scope",

@@ -15,6 +15,7 @@ from gateway.envoy.gateway_routes import EVERY_ROUTE
 from gateway.envoy.plan import Keys, Revoked
 from gateway.envoy.reply import Reply
 from gateway.envoy.verdicts import SCOPE, VERDICTS
+from tokens.access_tokens import GATEWAY_SCOPE
 
 WORDS: Final = {reply.code: reply for reply in VERDICTS}
 # Envoy passes over what stands before a token and cannot be of one.
@@ -95,11 +96,9 @@ def read(token: str, keys: Keys, now: float) -> dict[str, Any]:
 
 
 def scopes(claims: Mapping[str, Any]) -> list[str]:
-    """The scopes that it holds: words in one text, or a list."""
-    said = claims.get("scope")
-    if isinstance(said, str):
-        return [word for word in said.split(" ") if word]
-    return [word for word in said if isinstance(word, str)] if isinstance(said, list) else []
+    """The scopes that it holds for the gateway, which stand in one text in either claim."""
+    said = [claims.get(name) for name in ("scope", GATEWAY_SCOPE)]
+    return [word for text in said if isinstance(text, str) for word in text.split(" ") if word]
 
 
 def _is_revoked(claims: Mapping[str, Any], revoked: Revoked) -> bool:

@@ -11,8 +11,8 @@ from django.db import models
 from portal.refusal import Invalid
 
 ROUTE = r"gateway:[a-z0-9._~-]{1,255}"
-# What one holder has at most, in scopes and in characters: an access token that names them all is read up to 8 KiB.
-MOST, LONGEST = 100, 3500
+# What one holder has at most, in scopes and in characters: an access token names them twice, and is read up to 8 KiB.
+MOST, LONGEST = 100, 2500
 
 
 class Scope(models.TextChoices):
@@ -47,6 +47,11 @@ class Scope(models.TextChoices):
 def is_of_route(text: str) -> bool:
     """Whether this scope opens routes of the gateway that ask for it, and nothing of the portal."""
     return text not in Scope.values and re.fullmatch(ROUTE, text) is not None
+
+
+def opens_routes(text: str) -> bool:
+    """Whether this scope opens routes of the gateway: some, or all."""
+    return text == Scope.GATEWAY_ALL or is_of_route(text)
 
 
 def is_known(text: str) -> bool:

@@ -18,6 +18,7 @@ from rest_framework_simplejwt.tokens import Token
 
 from devices.models import Status
 from portal import rows
+from portal.scopes import opens_routes
 from tokens import signing, tenant_grants
 from tokens.models import Stage, texts
 from tokens.shown_secrets import Buyer
@@ -26,6 +27,8 @@ PORTAL, GATEWAY, EDGE = "portal", "gateway", "edge"
 LEEWAY = 5
 CLIENT_CREDENTIALS = "client_credentials"
 APP_SUBJECT = "app:"
+# Where `scope` is a list, those of it that open gateway routes as one text beside it: Envoy compares that much faster.
+GATEWAY_SCOPE = "gateway_scope"
 
 # A token's id, a grant and a subject never look alike, so the value alone says which of them is named.
 _REVOKED = "EXISTS (SELECT 1 FROM tokens_revocation WHERE value IN (%s, %s, %s))"
@@ -82,7 +85,9 @@ class AccessToken(Token):
     @classmethod
     def sold(cls, subject: str, claims: dict[str, Any]) -> "AccessToken":
         """A new token."""
-        now, token = int(time.time()), cls.__new__(cls)
+        now, token, scope = int(time.time()), cls.__new__(cls), claims.get("scope")
+        if isinstance(scope, list) and (opening := [each for each in scope if opens_routes(each)]):
+            claims = {**claims, GATEWAY_SCOPE: " ".join(opening)}
         token.payload = {
             "iss": settings.PUBLIC_URL,
             "sub": subject,

@@ -36,7 +36,7 @@ def _of_api_token(text: str, subject: str) -> dict[str, Any] | None:
     if told.get("grant") != f"{token.pk}.{token.owner_role}":
         return None
     held = within(token.scopes, issuing.held(token.owner_role, is_active=True))
-    return {**told, "scope": " ".join(sorted(within(told["scope"], held)))}
+    return {**told, "scope": " ".join(sorted(within(told["scope"].split(), held)))}
 
 
 def _of_gateway_user(text: str, subject: str) -> dict[str, Any] | None:

@@ -64,7 +64,7 @@ def sell(scopes: Collection[str] | None = None, *, by: Actor) -> Sold:
         "exp": int(time.time()) + seconds,
         "grant_type": API_TOKEN,
         "grant": grant(token, token.owner.role),
-        "scope": held,
+        "scope": " ".join(held),
         "name": token.name,
     }
     return Sold(str(GatewayToken.sold(_subject(token), claims)), held, seconds)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import Invalid
-from portal.scopes import Scope, is_of_route, refuse_too_many
+from portal.scopes import Scope, opens_routes, refuse_too_many
 from portal.topics import Topic
 from tokens import revocation, secret
 from tokens.access_tokens import EDGE, PORTAL
@@ -134,7 +134,7 @@ def _judged(
         facts["audience"] = audience
     if scopes is not None:
         refuse_too_many(scopes)
-        strange = [scope for scope in scopes if scope != Scope.GATEWAY_ALL and not is_of_route(scope)]
+        strange = [scope for scope in scopes if not opens_routes(scope)]
         if strange or not scopes:
             which = f"{strange[0][:60]!r} is none" if strange else "name at least one"
             raise Invalid("scopes", f"A gateway user holds gateway:* or scopes of routes; {which}.")

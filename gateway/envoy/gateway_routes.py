@@ -5,11 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.envoy import cors, rates
-from gateway.envoy.extension_configs import METADATA, REQUIREMENT
+from gateway.envoy.extension_configs import CLAIMS, REQUIREMENT, SCOPES
 from gateway.envoy.plan import Route
 from gateway.envoy.sources import header, refusal, typed
 
-JWT_FILTER = "envoy.filters.http.jwt_authn"
 EVERY_ROUTE = "gateway:*"
 SILENCE = 300
 # Past the limit of a route its stream is idle; the body may take a minute before it begins.
@@ -20,7 +19,7 @@ WEBSOCKET = [
     {"name": ":method", "string_match": {"exact": "GET"}},
     {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}},
 ]
-OURS = ("x-gatehouse-token", "x-gatehouse-grant", "x-gatehouse-caller-request-id")
+OURS = (CLAIMS["jti"], CLAIMS["grant"], *SCOPES, "x-gatehouse-caller-request-id")
 
 
 def with_those_above(routes: Sequence[Route]) -> dict[str, list[dict[str, Any]]]:
@@ -37,10 +36,7 @@ def _upwards(prefix: str) -> Iterator[str]:
 
 
 def unfit_token() -> dict[str, Any]:
-    unfit = [
-        {"name": "authorization", "present_match": True},
-        {"name": "authorization", "string_match": {"safe_regex": {"regex": AUTHORIZATION}}, "invert_match": True},
-    ]
+    unfit = [{"name": "authorization", "string_match": {"safe_regex": {"regex": AUTHORIZATION}}, "invert_match": True}]
     return refusal(
         {"prefix": "/", "headers": unfit},
         400,
@@ -122,7 +118,9 @@ def _facts(route: Route) -> dict[str, str]:
 
 
 def _judged(route: Route) -> dict[str, Any]:
-    return {"access_token": _token(), "scope": _scope(route.scope)}
+    """The filters that it turns on; with no words of its own for what was revoked."""
+    revoked = typed("envoy.config.route.v3.FilterConfig", config={})
+    return {"access_token": _token(), "revocations": revoked, "scope": _scope(route.scope)}
 
 
 def _action(route: Route) -> dict[str, Any]:
@@ -153,18 +151,12 @@ def _token() -> dict[str, Any]:
 
 def _scope(scope: str) -> dict[str, Any]:
     """The token holds the scope of the route, or the one that opens every route."""
-    policy = {"permissions": [{"any": True}], "principals": [_holds(scope), _holds(EVERY_ROUTE)]}
+    words = "|".join(map(re.escape, (scope, EVERY_ROUTE)))
+    held = {"safe_regex": {"regex": f"(.* )?({words})( .*)?"}}
+    principals = [{"header": {"name": name, "string_match": held}} for name in SCOPES]
+    policy = {"permissions": [{"any": True}], "principals": principals}
     rules = {"action": "ALLOW", "policies": {"scope": policy}}
     return typed("envoy.extensions.filters.http.rbac.v3.RBACPerRoute", rbac={"rules": rules})
-
-
-def _holds(scope: str) -> dict[str, Any]:
-    matcher = {
-        "filter": JWT_FILTER,
-        "path": [{"key": METADATA}, {"key": "scope"}],
-        "value": {"list_match": {"one_of": {"string_match": {"exact": scope}}}},
-    }
-    return {"sourced_metadata": {"metadata_matcher": matcher}}
 
 
 def _buffer(**facts: Any) -> dict[str, Any]:

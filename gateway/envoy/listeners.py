@@ -159,18 +159,21 @@ def _connection_manager(door: Door) -> dict[str, Any]:
 
 def _filters(polls: Polls) -> list[dict[str, Any]]:
     """The token is judged before a byte of the body is awaited; then the body is read whole, so that slow clients
-    hold no worker of the portal and chunks become a Content-Length."""
+    hold no worker of the portal and chunks become a Content-Length.
+
+    What judges a request at a gateway route is no part of another one: the route turns each on by a config of its own.
+    """
     buffer = typed("envoy.extensions.filters.http.buffer.v3.Buffer", max_request_bytes=PORTAL_BODY)
     scope = typed(RBAC)
     router = typed("envoy.extensions.filters.http.router.v3.Router", suppress_envoy_headers=True)
     return [
         # What an answer carries for a browser, it carries as a refusal of the others too.
-        {"name": cors.FILTER, "typed_config": typed(f"{cors.MUTATION}.HeaderMutation")},
+        {"name": cors.FILTER, "disabled": True, "typed_config": typed(f"{cors.MUTATION}.HeaderMutation")},
         _discovered("access_token", JWT, polls),
         _discovered("revocations", RBAC, polls),
         # Each route says which scope it asks for.
-        {"name": "scope", "typed_config": scope},
-        {"name": rates.FILTER, "typed_config": rates.unlimited()},
+        {"name": "scope", "disabled": True, "typed_config": scope},
+        {"name": rates.FILTER, "disabled": True, "typed_config": rates.unlimited()},
         {"name": "buffer", "typed_config": buffer},
         {"name": "envoy.filters.http.router", "typed_config": router},
     ]
@@ -181,7 +184,7 @@ def _discovered(name: str, kind: str, polls: Polls) -> dict[str, Any]:
         "config_source": sources.source(name, polls),
         "type_urls": [f"type.googleapis.com/{kind}"],
     }
-    return {"name": name, "config_discovery": discovery}
+    return {"name": name, "disabled": True, "config_discovery": discovery}
 
 
 def _early_mutation() -> dict[str, Any]:

@@ -16,18 +16,22 @@ Entries = Sequence[Entry]
 
 @dataclass(frozen=True)
 class Tree:
-    """The lists of entries; `below` by a beginning of the path, such as `/core-data`."""
+    """The lists of entries; `below` by a beginning of the path, such as `/core-data`.
+
+    `plain` is a regex of paths that no entry of `refused` refuses: most requests are spared the others by it.
+    """
 
     refused: Entries
     below: Mapping[str, Entries]
     otherwise: Entries
+    plain: str = ""
 
     def every(self) -> list[Entry]:
         """All entries, list by list."""
         return [entry for each in (self.refused, *self.below.values(), self.otherwise) for entry in each]
 
 
-def host(tree: Tree, **facts: Any) -> dict[str, Any]:
+def host(tree: Tree) -> dict[str, Any]:
     """The one virtual host with the tree in it."""
     by_path: dict[str, Any] = _action(tree.otherwise)
     if tree.below:
@@ -39,10 +43,12 @@ def host(tree: Tree, **facts: Any) -> dict[str, Any]:
             }
         }
     # Each is refused by what it asks for itself, so the list is only reached by what meets one of its entries.
-    meets = {"or_matcher": {"predicate": [_predicate(entry["match"]) for entry in tree.refused]}}
-    matchers = [{"predicate": meets, "on_match": _action(tree.refused)}]
+    by_header = [_predicate(entry["match"]) for entry in tree.refused if not _looks_at_path(entry["match"])]
+    by_own_path = [_predicate(entry["match"]) for entry in tree.refused if _looks_at_path(entry["match"])]
+    odd = _all_of({"not_matcher": _single(":path", _regex(tree.plain))}, _any_of(*by_own_path))
+    matchers = [{"predicate": _any_of(*by_header, odd), "on_match": _action(tree.refused)}]
     matcher = {"matcher_list": {"matchers": matchers}, "on_no_match": by_path}
-    return {"name": "gatehouse", "domains": ["*"], "matcher": matcher, **facts}
+    return {"name": "gatehouse", "domains": ["*"], "matcher": matcher}
 
 
 def read(host: Mapping[str, Any]) -> Tree:
@@ -72,6 +78,10 @@ def _input(header: str) -> dict[str, Any]:
     return {"name": "request-headers", "typed_config": config}
 
 
+def _looks_at_path(match: Mapping[str, Any]) -> bool:
+    return any(header["name"] == ":path" for header in match.get("headers", ()))
+
+
 def _predicate(match: Mapping[str, Any]) -> dict[str, Any]:
     """What the entry's own conditions say; they are on headers alone."""
     if "connect_matcher" in match:
@@ -79,16 +89,24 @@ def _predicate(match: Mapping[str, Any]) -> dict[str, Any]:
     if match["prefix"]:
         raise NotImplementedError(f"An entry that refuses must not look at the path but by its header: {match}")
     every = [each for header in match["headers"] for each in _of_header(header)]
-    return every[0] if len(every) == 1 else {"and_matcher": {"predicate": every}}
+    return _all_of(*every)
 
 
 def _of_header(match: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A header that is absent meets no condition, inverted or not."""
-    there = _single(match["name"], _regex(".*"))
-    if "present_match" in match:
-        return [there]
-    met = _single(match["name"], _regex(match["string_match"]["safe_regex"]["regex"]))
-    return [there, {"not_matcher": met}] if match.get("invert_match") else [met]
+    [(kind, wanted)] = match["string_match"].items()
+    met = _single(match["name"], _regex(wanted["regex"]) if kind == "safe_regex" else {kind: wanted})
+    if not match.get("invert_match"):
+        return [met]
+    return [_single(match["name"], _regex(".*")), {"not_matcher": met}]
+
+
+def _all_of(*predicates: dict[str, Any]) -> dict[str, Any]:
+    return predicates[0] if len(predicates) == 1 else {"and_matcher": {"predicate": list(predicates)}}
+
+
+def _any_of(*predicates: dict[str, Any]) -> dict[str, Any]:
+    return predicates[0] if len(predicates) == 1 else {"or_matcher": {"predicate": list(predicates)}}
 
 
 def _single(header: str, value: dict[str, Any]) -> dict[str, Any]:

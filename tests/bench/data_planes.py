@@ -82,7 +82,10 @@ def unjudged(envoy: Path, folder: Path, resources: dict[str, list[dict[str, Any]
 def _running(command: list[str], until: str, folder: Path, environment: dict[str, str] | None = None) -> Iterator[None]:
     log = folder / f"{Path(command[0]).name}.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
+        # In a session of its own, as the installation is: Linux shares the processor out among sessions.
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         began = time.monotonic()
         while not answers(until):

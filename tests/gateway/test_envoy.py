@@ -11,10 +11,13 @@ from urllib.parse import parse_qsl
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
 from gateway import trial
-from gateway.envoy import bootstrap, clusters, extension_configs, listeners, routes, tree, validate
+from gateway.envoy import bootstrap, clusters, extension_configs, listeners, matching, routes, tree, validate
+from gateway.envoy.extension_configs import SCOPES
 from gateway.envoy.plan import PORTAL_FILES, Doors, Keys, Plan, Revoked, Route, Trusted
 from portal.models import User
 
@@ -158,9 +161,14 @@ def demands(entry: dict[str, Any]) -> None:
     """The entry asks for an access token, and for its own scope or that of every route."""
     filters = entry["typed_per_filter_config"]
     assert filters["access_token"]["requirement_name"] == "access_token"
+    assert "config" in filters["revocations"]
     [policy] = filters["scope"]["rbac"]["rules"]["policies"].values()
     scope = entry["metadata"]["filter_metadata"]["gatehouse"]["scope"]
-    assert re.findall(r'"exact": "([^"]*)"', json.dumps(policy["principals"])) == [scope, "gateway:*"]
+    assert [each["header"]["name"] for each in policy["principals"]] == list(SCOPES)
+    for each in policy["principals"]:
+        held = re.compile(each["header"]["string_match"]["safe_regex"]["regex"])
+        assert all(held.fullmatch(text) for text in (scope, f"a {scope}", f"{scope} a", f"a {scope} b", "gateway:*"))
+        assert not any(held.fullmatch(text) for text in ("", f"{scope}x", f"x{scope}", f"a{scope} b", "gateway:x"))
 
 
 class TestRoutes:
@@ -297,6 +305,19 @@ class TestPaths:
         assert (re.fullmatch(routes.CREDENTIAL_IN_QUERY, f"/line/x?{query}") is not None) is is_caught
         assert any(name == "access_token" for name, _ in parse_qsl(query, keep_blank_values=True)) is is_caught
         assert not re.fullmatch(routes.CREDENTIAL_IN_QUERY, f"/{query.replace('?', '')}")
+
+
+@given(st.from_regex(routes.PLAIN, fullmatch=True))
+def test_no_plain_path_is_one_that_is_refused(path: str) -> None:
+    asked = matching.Asked("GET", path, {":authority": "edge"})
+    assert not any(matching.fits(entry["match"], asked) for entry in routes.refusals())
+
+
+def test_what_judges_is_no_part_of_a_request_unless_its_route_turns_it_on() -> None:
+    for listener in listeners.listeners(PLAN):
+        manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
+        off = [each["name"] for each in manager["http_filters"] if each.get("disabled")]
+        assert off == ["answers", "access_token", "revocations", "scope", "rate"]
 
 
 def test_refusals_come_before_everything_and_no_list_ends_without_an_answer() -> None:

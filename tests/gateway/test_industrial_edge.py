@@ -171,6 +171,17 @@ class TestPermit:
         text = ask({"appToken": installed.text}).json()["access_token"]
         claims = jwt.decode(text, options={"verify_signature": False})
         assert (claims["scope"], claims["app_version"]) == (["audit:read"], "v2")
+        assert "gateway_scope" not in claims
+
+    def test_those_for_gateway_routes_stand_beside_the_list_as_envoy_compares_them(
+        self, ask: Callable[..., Any], installed: Rotated, make_version: Callable[..., AppVersion], root: Actor
+    ) -> None:
+        version = make_version("v2", scopes=["gateway:line", Scope.GATEWAY_READ, "gateway:mill"])
+        installing.change_version(installed.holder, version, by=root)
+        text = ask({"appToken": installed.text}).json()["access_token"]
+        claims = jwt.decode(text, options={"verify_signature": False})
+        assert set(claims["scope"]) == {"gateway:line", "gateway:mill", "gateway:read"}
+        assert set(claims["gateway_scope"].split()) == {"gateway:line", "gateway:mill"}
 
 
 class TestABodyThatIsWrong:

@@ -88,7 +88,9 @@ class TestSteps:
             ({}, None), ({"exp": NOW - 5}, None), ({"exp": NOW - 6}, "token_expired"), ({"exp": None}, "token_invalid"),
             ({"nbf": NOW + 5}, None), ({"nbf": NOW + 6}, "token_not_yet_valid"), ({"iss": "x"}, "token_invalid"),
             ({"aud": "edgex"}, None), ({"aud": ["x", "gateway"]}, None), ({"aud": "x"}, "token_audience"),
-            ({"scope": "gateway:*"}, None), ({"scope": ["gateway:line"]}, None),
+            ({"scope": "gateway:*"}, None), ({"scope": ["gateway:line"], "gateway_scope": "gateway:line"}, None),
+            ({"scope": "x", "gateway_scope": "gateway:x gateway:*"}, None),
+            ({"scope": ["gateway:line"]}, "scope_missing"),
             ({"scope": "gateway:linex"}, "scope_missing"), ({"scope": None}, "scope_missing"),
         ],
     )  # fmt: skip

@@ -20,7 +20,8 @@ BEARER = 'Bearer realm="gatehouse"'
 # Claims of a token that is signed with the right key.
 CLAIMS: dict[str, dict[str, Any]] = {
     "good": {},
-    "list of scopes": {"scope": ["a", "gateway:line"]},
+    "list of scopes": {"scope": ["a", "gateway:line"], "gateway_scope": "gateway:line"},
+    "list of scopes alone": {"scope": ["a", "gateway:line"]},
     "one scope of several": {"scope": "a gateway:line b"},
     "every scope": {"scope": "gateway:*"},
     "edgex": {"aud": "edgex"},
@@ -93,6 +94,7 @@ class TestAToken:
             ("for no audience", 401, "token_audience"),
             ("another scope", 403, "scope_missing"),
             ("longer scope", 403, "scope_missing"),
+            ("list of scopes alone", 403, "scope_missing"),
             ("no scope", 403, "scope_missing"),
         ],
     )

@@ -70,7 +70,7 @@ class TestBuying:
             f"token:{token.pk}",
             f"{token.pk}.administrator",
         )
-        assert told["scope"] == ["devices:read", "gateway:line"]
+        assert told["scope"] == "devices:read gateway:line"
         assert told["exp"] - told["iat"] == answer.json()["expires_in"] == 900
         bought = APIClient(headers={"Authorization": f"Bearer {answer.json()['access_token']}"})
         assert bought.get("/api/v1/devices").status_code == 401
@@ -80,7 +80,7 @@ class TestBuying:
         answer = client.post(PATH, {"scopes": ["gateway:line"]}, format="json")
         assert answer.json()["scope"] == "gateway:line"
 
-    @pytest.mark.parametrize(("most", "length"), [(100, 8), (13, 250)])
+    @pytest.mark.parametrize(("most", "length"), [(100, 8), (9, 250)])
     def test_holds_no_more_scopes_than_the_gateway_reads_of_a_token(
         self, issue: Callable[..., Any], most: int, length: int
     ) -> None:
