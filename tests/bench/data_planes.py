@@ -56,9 +56,9 @@ def nginx(folder: Path, *, service: int, verdict: int) -> Iterator[str]:
 
 
 @contextmanager
-def verdict_service(folder: Path, port: int, jwks: str, issuer: str) -> Iterator[None]:
+def verdict_service(folder: Path, port: int, jwks: str, issuer: str, database: Path) -> Iterator[None]:
     """A Python service that answers whether an access token is good, behind the app server that the portal has."""
-    environment = {**os.environ, "VERDICT_JWKS": jwks, "VERDICT_ISSUER": issuer}
+    environment = {**os.environ, "VERDICT_JWKS": jwks, "VERDICT_ISSUER": issuer, "VERDICT_DATABASE": str(database)}
     command = [
         sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--no-ws", "--host", "127.0.0.1",
         "--port", str(port), "--workers", "2", "--log-level", "warning", "tests.bench.inside.verdict:application",

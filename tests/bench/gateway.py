@@ -53,7 +53,7 @@ def gateway_verdicts() -> Iterator[Figure]:
         issuer = json.loads(fetched(f"{portal.url}/.well-known/oauth-authorization-server"))["issuer"]
         with (
             data_planes.nginx(folder, service=service, verdict=verdict) as nginx,
-            data_planes.verdict_service(folder, verdict, keys, issuer),
+            data_planes.verdict_service(folder, verdict, keys, issuer, portal.data / "gatehouse.sqlite3"),
         ):
             wait_for_route(portal, headers)
             resources, [port] = unjudged(portal), free_ports(1)
