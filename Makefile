@@ -6,7 +6,7 @@ INSTALLED := .venv/installed
 TESTABLE := .venv/installed-test
 DATA := $(or $(GATEHOUSE_DATA_DIR),var)
 UNIT := tests/portal tests/devices tests/tokens tests/gateway
-REAL := tests/served tests/browser tests/bench
+REAL := tests/browser tests/served tests/bench
 
 .PHONY: run install test check bench swagger screenshots lock
 

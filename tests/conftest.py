@@ -41,6 +41,7 @@ from tokens.models import App, AppVersion, KeyState, Pepper
 from tokens.overlap import Rotated
 
 PASSWORD = "correct horse battery staple"
+ALONE = "tests/browser/test_every_page.py"
 SHARED = ("tests/browser/", *(f"tests/served/test_{name}.py" for name in ("doors", "generated_client", "secrets")))
 
 
@@ -82,10 +83,14 @@ def uses_database(item: Any) -> bool:
 
 
 class ByInstallation(LoadFileScheduling):  # type: ignore[misc]  # It comes without types.
-    """What shares the one installation of a session is run by one process, else each file by one."""
+    """What shares the one installation of a session is run by one process, else each file by one.
+
+    What alone takes as long as all that shares it has one of its own.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "shared" if nodeid.startswith(SHARED) else str(super()._split_scope(nodeid))
+        is_shared = nodeid.startswith(SHARED) and not nodeid.startswith(ALONE)
+        return "shared" if is_shared else str(super()._split_scope(nodeid))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:

@@ -74,6 +74,15 @@ def limited(gateway: Gateway, service: Receiver, line: int) -> None:
 
 
 class TestAToken:
+    @pytest.mark.parametrize("claimed", ["X-Gatehouse-Scope", "x-gatehouse-gateway-scope"])
+    @pytest.mark.parametrize("which", ["no scope", "another scope", "list of scopes alone"])
+    def test_holds_no_scope_that_the_client_claims(
+        self, gateway: Gateway, line: int, signed: dict[str, str], which: str, claimed: str
+    ) -> None:
+        refused = (403, "scope_missing")
+        assert gateway.said("/line", signed[which], **{claimed: "gateway:line"}) == refused
+        assert gateway.said_over_http2("/line", signed[which], **{claimed: "gateway:*"}) == refused
+
     @pytest.mark.parametrize(
         "which",
         ["good", "list of scopes", "one scope of several", "every scope", "edgex", "one audience of several",

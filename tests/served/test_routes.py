@@ -55,7 +55,10 @@ class TestServed:
         assert heard["x-correlation-id"] == "press-7"
         assert heard["x-request-id"] == answered["X-Request-Id"]
         assert heard["host"] == f"127.0.0.1:{service.port}"
-        assert not {"authorization", "via", "x-gatehouse-token", "x-gatehouse-grant"} & set(heard)
+        assert {name for name in heard if name.startswith("x-gatehouse")} == {
+            "x-gatehouse-subject", "x-gatehouse-tenant",
+        }  # fmt: skip
+        assert not {"authorization", "via"} & set(heard)
         assert not [name for name in heard if name.startswith("x-envoy")]
 
     def test_over_tls_as_https_and_with_an_id_of_its_own(
@@ -74,7 +77,8 @@ class TestServed:
         ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Prefix", "X-Forwarded-Client-Cert",
          "X-Forwarded-Port", "Forwarded", "Via", "X-Real-IP", "X-Request-Id", "X-Envoy-Original-Path",
          "X-Envoy-External-Address", "X-Envoy-Internal", "X-Envoy-Upstream-Rq-Timeout-Ms", "X-Gatehouse-Subject",
-         "X-Gatehouse-Tenant", "X-Gatehouse-Token", "X-Gatehouse-Grant", "X-Gatehouse-Door", "X-Gatehouse-Anything"],
+         "X-Gatehouse-Tenant", "X-Gatehouse-Token", "X-Gatehouse-Grant", "X-Gatehouse-Scope",
+         "X-Gatehouse-Gateway-Scope", "X-Gatehouse-Door", "X-Gatehouse-Anything"],
     )  # fmt: skip
     def test_without_what_the_client_claims(
         self, gateway: Gateway, service: Receiver, line: int, token: str, claimed: str
