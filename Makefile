@@ -15,9 +15,11 @@ run: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# Tests of real processes wait about as long as they work, so four of them share two cores.
+# Tests of real processes wait about as long as they work, so four of them share two cores. They start hundreds of
+# processes, each of which would compile all of this where Python is told to keep no bytecode.
 test: $(TESTABLE)
 	@$(BIN)/python -m tests.machine
+	@$(BIN)/python -m compileall -q portal devices tokens gateway tests
 	$(BIN)/python -m pytest -q -n 2 $(UNIT) tests/test_*.py
 	$(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(REAL)
 	$(BIN)/python -m tests.postgres $(BIN)/python -m pytest -q -n 2 --rows 2 $(UNIT)
