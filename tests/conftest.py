@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+import hypothesis
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -39,6 +40,16 @@ from tests.served.installation import Served, serving
 from tokens import credentials, issuing, peppers, registration, signing
 from tokens.models import App, AppVersion, KeyState, Pepper
 from tokens.overlap import Rotated
+
+# How long an example takes says nothing on a machine that is shared, and the fixtures of a test may serve all its
+# examples. What Hypothesis sets where CI is set stays.
+hypothesis.settings.register_profile(
+    "patient",
+    parent=hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("patient")
 
 PASSWORD = "correct horse battery staple"
 ALONE = "tests/browser/test_every_page.py"

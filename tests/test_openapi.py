@@ -65,7 +65,7 @@ class TestAnswers:
             signal.connect(close_old_connections)
 
     @DOCUMENT.parametrize()
-    @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, suppress_health_check=list(HealthCheck))
     def test_no_request_meets_a_fault_and_every_no_has_its_shape(self, case: Any, token: str) -> None:
         answer = case.call(headers={"Authorization": f"Bearer {token}"})
         judge(case, answer)
@@ -90,9 +90,7 @@ class TestAnswers:
 
         run_state_machine_as_test(
             Story,
-            settings=settings(
-                max_examples=40, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck)
-            ),
+            settings=settings(max_examples=40, stateful_step_count=8, suppress_health_check=list(HealthCheck)),
         )
 
 

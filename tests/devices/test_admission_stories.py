@@ -279,7 +279,5 @@ def test_the_invariants_hold_in_every_story(db: None, machine: type[Fleet]) -> N
     signing.ensure_active(by=Actor.worker())
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=many(14), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=many(14), stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

@@ -197,7 +197,7 @@ class TestFiles:
                 config_files.read(files)
             assert list(refused.value.invalid or ()) == ["files"]
 
-    @settings(max_examples=many(80), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(80), suppress_health_check=list(HealthCheck))
     @given(
         sent=st.dictionaries(
             st.sampled_from(["a", "b.conf", ".."]) | st.text(max_size=5),

@@ -531,7 +531,5 @@ def test_each_contact_is_answered_by_its_row_and_stores_what_it_may(db: None, ma
     signing.ensure_active(by=Actor.worker())
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=many(3), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=many(3), stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

@@ -16,7 +16,7 @@ from tests.amount import many
 SEEN = st.text(max_size=20).filter(lambda text: hidden_character(text) is None)
 MEMBERS = st.dictionaries(SEEN, SEEN, min_size=1, max_size=8)
 WITH_LISTS = st.dictionaries(SEEN, SEEN | st.lists(SEEN, max_size=4), min_size=1, max_size=8)
-often = settings(max_examples=many(80), deadline=None)
+often = settings(max_examples=many(80))
 
 
 @pytest.mark.parametrize(

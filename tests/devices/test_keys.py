@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices import keys
@@ -194,20 +194,20 @@ def test_a_private_key_is_known_as_one(make: Callable[[], Any], form: PrivateFor
 
 
 @given(text=st.text(max_size=200))
-@settings(max_examples=many(80), deadline=None)
+@settings(max_examples=many(80))
 def test_any_text_is_a_key_or_unusable(text: str) -> None:
     for pem in (text, f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----"):
         assert keys.fingerprint(pem) == ""
 
 
 @given(der=st.binary(max_size=200))
-@settings(max_examples=many(80), deadline=None)
+@settings(max_examples=many(80))
 def test_any_bytes_in_a_pem_are_unusable(der: bytes) -> None:
     assert keys.fingerprint(der_as_pem(der)) == ""
 
 
 @given(at=st.integers(0, 90), bit=st.integers(0, 7), signature=st.binary(max_size=100))
-@settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 def test_a_broken_key_or_signature_is_no_fault_of_ours(
     p256: ec.EllipticCurvePrivateKey, at: int, bit: int, signature: bytes
 ) -> None:

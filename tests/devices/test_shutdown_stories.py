@@ -385,7 +385,5 @@ def test_the_invariants_hold_in_every_story(db: None, machine: type[Shutdowns], 
     settings.SHUTDOWN_APPROVAL_FROM = 3
     run_state_machine_as_test(
         machine,
-        settings=examples(
-            max_examples=many(16), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=examples(max_examples=many(16), stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

@@ -65,7 +65,7 @@ STATES = (
     )
     | ANYTHING
 )
-generated = settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+generated = settings(max_examples=many(60), suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture

@@ -193,7 +193,7 @@ class TestConfig:
         assert answer.status_code == 200
         assert "does not open with this GATEHOUSE_MASTER_KEY" in text_of(answer)
 
-    @settings(max_examples=many(100), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(100), suppress_health_check=list(HealthCheck))
     @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0")), other=st.text("a\r\n"))
     def test_a_text_comes_back_from_a_browser_as_it_was(self, value: str, other: str) -> None:
         sent = re.sub(r"\r\n?|\n", "\r\n", value)

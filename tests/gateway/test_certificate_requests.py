@@ -124,7 +124,7 @@ def test_a_signature_by_another_key_is_refused() -> None:
     refused(wrapped(forged))
 
 
-@settings(max_examples=many(100), deadline=None)
+@settings(max_examples=many(100))
 @given(at=st.integers(0, len(DER) - 1), byte=st.integers(0, 255), cut=st.booleans())
 def test_a_request_that_was_changed_anywhere_is_refused_in_words(at: int, byte: int, cut: bool) -> None:
     changed = DER[:at] if cut else DER[:at] + bytes([byte]) + DER[at + 1 :]
@@ -132,7 +132,7 @@ def test_a_request_that_was_changed_anywhere_is_refused_in_words(at: int, byte: 
         assert refused(wrapped(changed)).endswith(".")
 
 
-@settings(max_examples=many(80), deadline=None)
+@settings(max_examples=many(80))
 @given(st.text(max_size=60), st.integers(0, len(GOOD)))
 def test_any_text_is_a_request_or_refused_in_words(text: str, at: int) -> None:
     said = "press-1."
@@ -143,7 +143,7 @@ def test_any_text_is_a_request_or_refused_in_words(text: str, at: int) -> None:
     assert said == "press-1." or (said.endswith(".") and " " in said)
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=16))
 def test_a_name_is_read_as_it_stands(name: str) -> None:
     assert certificate_requests.read(csr(name)).name == name

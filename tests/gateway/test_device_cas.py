@@ -226,7 +226,7 @@ class TestForeign:
 GOOD = ca_certificate()
 
 
-@settings(max_examples=many(80), deadline=None)
+@settings(max_examples=many(80))
 @given(at=st.integers(0, len(GOOD) - 1), text=st.text(max_size=8), cut=st.integers(0, 8))
 def test_a_certificate_that_was_changed_anywhere_is_read_or_refused_in_words(at: int, text: str, cut: int) -> None:
     said = "."

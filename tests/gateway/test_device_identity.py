@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import device_identity
@@ -205,7 +205,7 @@ class TestIssuer:
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=200))
-@settings(max_examples=many(80), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 def test_no_text_in_the_header_is_a_fault(text: str) -> None:
     for forwarded in (text or "x", f'Cert="{text}"', f"Cert={text}"):
         with pytest.raises(NotAccepted):
@@ -216,7 +216,7 @@ GOOD = HALL.issue()
 
 
 @given(st.integers(30, len(GOOD.pem) - 30), st.sampled_from("Aa0+/=\n-"))
-@settings(max_examples=many(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(100))
 def test_no_character_of_a_certificate_can_be_another(place: int, char: str) -> None:
     broken = GOOD.pem[:place] + char + GOOD.pem[place + 1 :]
     forwarded = f'Cert="{quote(broken, safe="")}"'

@@ -413,7 +413,7 @@ class TestFaults:
     names = st.sampled_from(["claim", "state", "code", "detail", "device_time"]) | st.text(max_size=40)
     states = st.fixed_dictionaries({"state": st.sampled_from(["executing", "failed"]), "detail": values})
 
-    @settings(max_examples=many(150), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(150), suppress_health_check=list(HealthCheck))
     @given(
         path=st.sampled_from(["/jobs/{job}/claim", "/jobs/{job}/report", "/jobs/x/claim"]),
         body=st.binary(max_size=60) | st.dictionaries(names, values, max_size=4) | states,

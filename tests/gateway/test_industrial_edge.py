@@ -468,7 +468,7 @@ class TestFaults:
         max_leaves=6,
     )
 
-    @settings(max_examples=many(80), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(80), suppress_health_check=list(HealthCheck))
     @given(
         path=st.sampled_from(PATHS),
         body=st.binary(max_size=60)
@@ -486,7 +486,7 @@ class TestFaults:
         ["", "api", "v1", "v2", "v3", "token", "permit", "shutdown", "a.service", "é", "a b", "%41"]
     )
 
-    @settings(max_examples=many(80), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(80), suppress_health_check=list(HealthCheck))
     @given(
         begin=st.sampled_from(["/device/edge/", "/a.service/", "/device//edge/"]),
         rest=st.lists(segments | st.text("abc.~", max_size=5), max_size=6),

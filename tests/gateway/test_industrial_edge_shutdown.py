@@ -512,7 +512,7 @@ class TestFaults:
     )
     names = st.sampled_from(["maxAckTimeForApps", "executeNow", "reason", "detail"]) | st.text(max_size=40)
 
-    @settings(max_examples=many(150), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(150), suppress_health_check=list(HealthCheck))
     @given(
         path=st.sampled_from([*PATHS, "{job}/ack", f"{SHUTDOWN}/pending/ack"]),
         body=st.binary(max_size=60)
@@ -528,7 +528,7 @@ class TestFaults:
         if answer.status_code >= 300:
             assert refused(answer)[0] in (400, 404, 409, 422)
 
-    @settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(60), suppress_health_check=list(HealthCheck))
     @given(
         job=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/?#"), min_size=1, max_size=40),
         method=st.sampled_from(["GET", "DELETE", "POST"]),

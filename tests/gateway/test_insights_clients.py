@@ -230,7 +230,7 @@ def test_of_two_rotations_at_once_one_is_told(make_credential: Any, at_once: Cal
     assert AppCredential.objects.get().secrets.filter(slot__isnull=False).count() == 2
 
 
-@settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=many(60), suppress_health_check=list(HealthCheck))
 @given(
     method=st.sampled_from(["POST", "PUT", "DELETE"]),
     secret=st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=80),

@@ -372,7 +372,7 @@ class TestQuery:
         st.sampled_from(["startIndex", "count", "sortBy", "sortOrder", "filter", "attributes", "subtenant"]),
         st.one_of(st.text(max_size=20), st.sampled_from(["1", "id", "ascending", "email pr"])), max_size=4,
     ))  # fmt: skip
-    @settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(60), suppress_health_check=list(HealthCheck))
     def test_no_query_is_more_than_refused(self, client: APIClient, query: dict[str, str]) -> None:
         readable = {name: value.encode("utf-8", "replace") for name, value in query.items()}
         assert client.get(USERS, readable).status_code in (200, 400)

@@ -443,7 +443,7 @@ class TestFaults:
         verbs = list(events.values_list("verb", flat=True))
         assert verbs == ["credential.issued", "credential.secret_first_used"]
 
-    @settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(60), suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def test_nothing_that_is_sent_is_a_fault(self, issued: Rotated, data: st.DataObject) -> None:
         anything = st.binary(max_size=60).map(lambda raw: raw.decode("latin-1"))

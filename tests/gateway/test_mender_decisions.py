@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
@@ -524,7 +524,7 @@ class TestRaces:
 
 
 @given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-@settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/devices/press-1"), ("PUT", "/devices/press-1/status"), ("POST", "/devices")]
 )
@@ -542,7 +542,7 @@ JSON = st.recursive(
 
 
 @given(identity_text=st.dictionaries(st.text(), JSON).map(json.dumps) | st.text(), key=st.text())
-@settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 def test_what_is_stored_comes_back_exactly_as_it_was_sent(client: APIClient, identity_text: str, key: str) -> None:
     answer = send(client, "PUT", "/devices/press-1", {"device_identity": identity_text, "key": key})
     if answer.status_code == 204:
@@ -555,7 +555,7 @@ def test_what_is_stored_comes_back_exactly_as_it_was_sent(client: APIClient, ide
 
 
 @given(path=st.text(max_size=60))
-@settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 def test_no_path_is_a_fault_of_ours(client: APIClient, path: str) -> None:
     for method in ("GET", "PUT", "DELETE"):
         answer = client.generic(method, "/api/management/v1/admission/devices/" + quote(path, errors="surrogatepass"))

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 from django.db import OperationalError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
@@ -550,7 +550,7 @@ class TestRaces:
         assert counts.by_tab()["pending"] == 1
 
 
-fuzzed = settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=many(80))
 
 
 @given(body=st.binary(max_size=200) | st.text(max_size=200).map(str.encode), signature=st.text(max_size=40))

@@ -338,7 +338,7 @@ class TestForms:
         refused(answer, 503, "temporarily_unavailable")
         assert int(answer["Retry-After"]) > 0
 
-    @settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(60), suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def test_of_whatever_text_are_no_fault(
         self, issued: Rotated, door: Callable[..., Any], data: st.DataObject

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
@@ -443,7 +443,7 @@ class TestRaces:
 
 
 @given(query=st.text(max_size=40), tail=st.text(max_size=40))
-@settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 def test_no_path_and_no_query_is_a_fault_of_ours(client: APIClient, query: str, tail: str) -> None:
     for name in ("limit", "offset", "order-by"):
         answer = client.get("/devices", {name: query.encode("utf-8", "surrogatepass")})
@@ -454,7 +454,7 @@ def test_no_path_and_no_query_is_a_fault_of_ours(client: APIClient, query: str, 
 
 
 @given(text=st.text(max_size=100))
-@settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 def test_any_other_text_is_no_token(db: None, text: str) -> None:
     header = f"Bearer {text}".encode("utf-8", "surrogatepass").decode("latin-1")
     assert APIClient().get("/devices", HTTP_AUTHORIZATION=header).status_code == 401

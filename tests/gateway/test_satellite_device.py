@@ -12,7 +12,7 @@ from cryptography import x509
 from django.core.management import call_command
 from django.test import Client
 from django.utils.http import http_date
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIRequestFactory
 
@@ -212,7 +212,7 @@ class TestBodies:
         no(call("PUT", "/system_info/config", body), 400, "invalid")
 
     @given(st.binary(max_size=400))
-    @settings(max_examples=many(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=many(60))
     def test_no_bytes_are_a_fault(self, press: Device, body: bytes) -> None:
         for method, path in ENDPOINTS:
             assert call(method, path, body).status_code in (200, 204, 400, 404 if "{" in path else 200)

@@ -191,7 +191,7 @@ FILTERS = st.recursive(comparisons(), larger, max_leaves=8).filter(fits)
 @pytest.mark.usefixtures("_people")
 class TestPeople:
     @given(FILTERS)
-    @settings(max_examples=many(200), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(200), suppress_health_check=list(HealthCheck))
     def test_are_found_by_exactly_what_the_filter_means(self, said: Said) -> None:
         meant = {facts["userName"] for facts in map(facts_of, range(len(PEOPLE))) if said.means(facts)}
         assert found_by(said.text) == meant
@@ -251,7 +251,7 @@ class TestPeople:
 
 
 @given(FILTERS)
-@settings(max_examples=many(80), deadline=None)
+@settings(max_examples=many(80))
 def test_a_filter_of_groups_is_judged_as_it_reads(said: Said) -> None:
     """The same filters over the attributes that groups have, for which no database is asked."""
     text = said.text
@@ -332,7 +332,7 @@ def test_no_text_whatever_is_more_than_refused(text: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8))
-@settings(max_examples=many(80), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=many(80), suppress_health_check=list(HealthCheck))
 @pytest.mark.usefixtures("_people")
 def test_a_text_is_found_by_its_pattern_on_this_database_whatever_it_holds(text: str) -> None:
     User.objects.filter(username="zed").update(last_name=text)

@@ -169,7 +169,7 @@ class TestLogin:
         assert {ask(b"{}").status_code for _ in range(30)} == {400}
         assert ask({"password": password}).status_code == 200
 
-    @settings(max_examples=many(60), deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=many(60), suppress_health_check=list(HealthCheck))
     @given(st.binary(max_size=300) | st.builds(lambda text: json.dumps({"password": text}).encode(), st.text()))
     def test_no_body_is_a_fault(self, body: bytes) -> None:
         answer = Client().generic("POST", LOGIN + "nobody", body, content_type=FORM)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
@@ -78,7 +78,7 @@ def test_a_cursor_that_is_not_ours_is_refused(reader: APIClient, cursor: str) ->
 
 
 @given(cursor=st.text(max_size=80))
-@settings(max_examples=many(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(40))
 def test_any_text_as_a_cursor_is_refused(reader: APIClient, cursor: str) -> None:
     refused(reader, "/api/v1/devices", cursor.encode("utf-8", "replace").decode())
 

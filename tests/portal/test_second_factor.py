@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal import second_factor, second_factor_changes, standing
@@ -756,7 +756,7 @@ class TestPasskey:
             max_leaves=12,
         )
     )  # fmt: skip
-    @settings(max_examples=many(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=many(60))
     def test_of_garbage_is_refused_and_never_a_fault_of_ours(self, otto: Client, told: Any) -> None:
         otto.post(f"{PAGE}passkeys/ask/", {"name": "Laptop"}, secure=True)
         answer = otto.post(f"{PAGE}passkeys/add/", {"name": "Laptop", "answer": json.dumps(told)}, secure=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.receiver import Receiver, receiving, say
@@ -151,7 +151,7 @@ PIECES = st.sampled_from(
 
 
 @given(pieces=st.lists(PIECES, max_size=8))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 def test_random_paths_are_judged_as_the_door_judges_them(both: Both, pieces: list[str]) -> None:
     path = "/" + "".join(pieces)
     if path.partition("?")[0].strip("/"):  # That of nothing but slashes is the portal's.

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.receiver import Receiver, receiving, say
@@ -366,7 +366,7 @@ class TestAnyPath:
     """The path that was judged is the path that reaches the service, or nothing reaches it."""
 
     @pytest.mark.parametrize("door", ["over_http_1", "over_http_2"])
-    @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=250)
     @given(pieces=st.lists(st.sampled_from(PIECES), max_size=9))
     def test_is_stripped_and_passed_or_refused(
         self, gateway: Gateway, service: Receiver, line: int, token: str, door: str, pieces: list[str]

@@ -9,7 +9,7 @@ import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -170,7 +170,7 @@ def test_a_session_opens_no_rest_endpoint(administrator: User) -> None:
 
 
 @given(header=st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=120))
-@settings(max_examples=many(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(100))
 def test_any_header_is_a_401_and_never_an_exception(db: None, header: str) -> None:
     assert get(header).status_code == 401
     assert get(f"Bearer {header}").status_code == 401

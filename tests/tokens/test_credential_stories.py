@@ -322,7 +322,5 @@ def snapshot() -> list[Any]:
 def test_the_invariants_hold_in_every_story(db: None, machine: type[Life]) -> None:
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=many(8), stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=many(8), stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )

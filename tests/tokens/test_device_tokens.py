@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import time_machine
 from django import conf
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices import admission, denial, identity, introduction, keychange, keys
@@ -124,6 +124,6 @@ def test_a_token_for_another_purpose_is_no_device_token(enrol: Enrol) -> None:
 
 
 @given(text=st.text(max_size=300))
-@settings(max_examples=many(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(100))
 def test_any_other_text_is_nobodys_token(db: Any, text: str) -> None:
     assert device_tokens.holder(text) is None

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_public_key,
 )
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from portal import sealing
@@ -187,14 +187,14 @@ def test_a_token_over_8_kilobytes_is_untrusted(ring: dict[str, Any]) -> None:
 @example(text=part(b"9" * 6000) + ".e30.AA")
 @example(text=part({"alg": "RS256", "kid": {}}) + ".e30.AA")
 @example(text=part([]) + ".e30.AA")
-@settings(max_examples=many(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(60))
 def test_any_text_is_untrusted_and_nothing_worse(ring: dict[str, Any], text: str) -> None:
     with pytest.raises(signing.Untrusted):
         verified(text)
 
 
 @given(data=st.data())
-@settings(max_examples=many(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(100))
 def test_a_token_with_a_part_changed_is_untrusted(ring: dict[str, Any], data: st.DataObject) -> None:
     parts = signing.sign(claims()).split(".")
     which = data.draw(st.integers(0, 2))
@@ -229,7 +229,7 @@ def signed_by_us(ring: dict[str, Any], payload: Any, **header: Any) -> str:
 
 
 @given(data=st.data(), name=st.sampled_from(sorted(WRONG)))
-@settings(max_examples=many(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(100))
 def test_a_claim_of_a_wrong_type_or_value_is_untrusted_though_we_signed_it(
     ring: dict[str, Any], data: st.DataObject, name: str
 ) -> None:
@@ -248,7 +248,7 @@ HEADER = st.dictionaries(
 
 
 @given(header=HEADER)
-@settings(max_examples=many(80), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=many(80))
 def test_a_header_changes_nothing_but_to_a_no(ring: dict[str, Any], header: dict[str, Any]) -> None:
     """What a header adds is ignored or refused, never followed."""
     try:
