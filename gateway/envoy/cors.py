@@ -42,7 +42,14 @@ def preflights(route: Route, prefix: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def answers(route: Route) -> dict[str, Any]:
+def answered(route: Route, entry: dict[str, Any]) -> dict[str, Any]:
+    """The same entry for pages of a listed origin."""
+    match = {**entry["match"], "headers": [*entry["match"].get("headers", ()), listed(route)]}
+    filters = {**entry["typed_per_filter_config"], FILTER: _answers(route)}
+    return {**entry, "match": match, "typed_per_filter_config": filters}
+
+
+def _answers(route: Route) -> dict[str, Any]:
     """What every answer to a page of a listed origin carries, refusals too, or the page could not read them."""
     said = [
         *({"remove": name} for name in OF_THE_SERVICE),
@@ -50,7 +57,7 @@ def answers(route: Route) -> dict[str, Any]:
         {"append": header("access-control-expose-headers", EXPOSED)},
         {"append": header("vary", "Origin", "APPEND_IF_EXISTS_OR_ADD")},
     ]
-    return {FILTER: typed(f"{MUTATION}.HeaderMutationPerRoute", mutations={"response_mutations": said})}
+    return typed(f"{MUTATION}.HeaderMutationPerRoute", mutations={"response_mutations": said})
 
 
 def _said(route: Route) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from tokens.access_tokens import GATEWAY_SCOPE
 
 PROVIDER = "gatehouse"
 REQUIREMENT = "access_token"
+SCHEMES = ("Bearer ", "bearer ", "BEARER ")
 # Tokens, for each thread of Envoy; of several KiB each.
 REMEMBERED = 1000
 # Seconds by which clocks may differ.
@@ -34,7 +35,7 @@ def access_token(keys: Keys) -> dict[str, Any]:
 
     Without `from_headers` Envoy would also take a token from the query.
     """
-    schemes = [{"name": "Authorization", "value_prefix": f"{word} "} for word in ("Bearer", "bearer", "BEARER")]
+    schemes = [{"name": "Authorization", "value_prefix": scheme} for scheme in SCHEMES]
     provider = {
         "issuer": keys.issuer,
         "audiences": list(keys.audiences),

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gateway.envoy import cors, rates
-from gateway.envoy.extension_configs import CLAIMS, REQUIREMENT, SCOPES
+from gateway.envoy.extension_configs import CLAIMS, REQUIREMENT, SCHEMES, SCOPES
 from gateway.envoy.plan import Route
 from gateway.envoy.sources import header, refusal, typed
+from gateway.envoy.verdicts import NOT_BEARER
 
 EVERY_ROUTE = "gateway:*"
 SILENCE = 300
@@ -48,15 +49,29 @@ def unfit_token() -> dict[str, Any]:
 def _route(route: Route) -> list[dict[str, Any]]:
     """What asks for no token first. The token and its scope are judged also where the method is not of the route."""
     prefix = {"path_separated_prefix": f"/{route.prefix}"}
-    entries = [*cors.preflights(route, prefix), _another_method(route, prefix)]
+    unknown, own = _another_scheme(route, prefix), _served(route, prefix)
+    entries = cors.preflights(route, prefix)
+    if route.cors_origins:
+        entries.append(cors.answered(route, unknown))
+    entries += [unknown, _another_method(route, prefix)]
     if route.websocket:
         entries.append(_socket(route, prefix))
     if route.cors_origins:
-        entries.append(_served(route, {**prefix, "headers": [cors.listed(route)]}, cors.answers(route)))
-    own = _served(route, prefix, {})
-    if route.cors_origins:
+        entries.append(cors.answered(route, own))
         own["response_headers_to_remove"] = list(cors.OF_THE_SERVICE)
     return [*entries, own]
+
+
+def _another_scheme(route: Route, prefix: dict[str, Any]) -> dict[str, Any]:
+    """Envoy would find the token behind a scheme that only ends like one of ours, such as `XBearer`."""
+    others = [{"name": "authorization", "string_match": {"prefix": each}, "invert_match": True} for each in SCHEMES]
+    return {
+        **refusal({**prefix, "headers": others}, 401, NOT_BEARER.code, NOT_BEARER.sentence, scope=route.scope),
+        "name": route.name,
+        # This answer needs no body.
+        "typed_per_filter_config": {"buffer": _buffer(disabled=True)},
+        "response_headers_to_add": [header("www-authenticate", NOT_BEARER.challenge)],
+    }
 
 
 def _another_method(route: Route, prefix: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +93,7 @@ def _another_method(route: Route, prefix: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _served(route: Route, match: dict[str, Any], filters: dict[str, Any]) -> dict[str, Any]:
+def _served(route: Route, match: dict[str, Any], **filters: Any) -> dict[str, Any]:
     return {
         "name": route.name,
         "match": match,
@@ -101,7 +116,7 @@ def _served(route: Route, match: dict[str, Any], filters: dict[str, Any]) -> dic
 def _socket(route: Route, prefix: dict[str, Any]) -> dict[str, Any]:
     """A WebSocket has no body that could be awaited; it may be silent for as long as it may live."""
     life = f"{route.websocket_max_s}s"
-    entry = _served(route, {**prefix, "headers": WEBSOCKET}, {"buffer": _buffer(disabled=True)})
+    entry = _served(route, {**prefix, "headers": WEBSOCKET}, buffer=_buffer(disabled=True))
     entry["route"] |= {
         "timeout": "0s",
         "idle_timeout": life,

@@ -71,6 +71,9 @@ REPLIES = (
     Reply("route_not_found", NOT_FOUND, status_is=404),
     Reply("bad_request", "The request cannot be read; check its framing and its header names.", status_is=400),
     Reply("bad_request", "The transfer coding is not served here; use chunked, once.", status_is=501, status=400),
+    Reply(
+        "bad_request", "This door speaks no TLS; ask it for http://, or ask the TLS door.", status_is=403, status=400
+    ),
     Reply("service_unavailable", "This cannot be served now; " + AGAIN, status_is=503, retry_after="2"),
 )
 

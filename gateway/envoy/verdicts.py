@@ -35,12 +35,13 @@ def _service(code: str, sentence: str, *flags: str, status: int, retry_after: st
     return Reply(code, sentence, AT_ROUTE, flags, status=status, retry_after=retry_after)
 
 
+NOT_BEARER = _without(
+    "token_not_bearer",
+    "Send an access token as 'Authorization: Bearer …'; no other scheme is known here.",
+    NO_BEARER,
+)
 VERDICTS = (
-    _without(
-        "token_not_bearer",
-        "Send an access token as 'Authorization: Bearer …'; no other scheme is known here.",
-        NO_BEARER,
-    ),
+    NOT_BEARER,
     _without("token_missing", "Send an access token as 'Authorization: Bearer …'."),
     _token(
         "api_token_not_accepted",
@@ -87,6 +88,13 @@ VERDICTS = (
         "The service closed the connection unanswered; what was asked may have been done.",
         "UC",
         "UR",
+        status=502,
+    ),
+    # Envoy takes no other answer to a handshake, but 4xx and 5xx.
+    Reply(
+        "service_hung_up",
+        "The service answered the handshake, but opened no WebSocket.",
+        f"{AT_ROUTE} && {DETAILS} == 'websocket_handshake_unsuccessful'",
         status=502,
     ),
     _service("service_unreachable", "The service cannot be reached; " + AGAIN, "UF", status=502),

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from gateway import certificate_checks
 from gateway.certificate_pem import Sent, Unfit
+from portal.templatetags.frame import distance
 from tests.pki import CLIENT, SERVER, Authority, Holder
 
 DAY = timedelta(days=1)
@@ -204,10 +205,16 @@ class TestWarned:
         now = datetime.now(UTC)
         alone = self_signed(ca=True, days=20)
         said = certificate_checks.warnings(alone.certificate, alone.certificate.not_valid_after_utc, now)
-        assert [word in sentence for sentence, word in zip(said, ("CA:TRUE", "19 days left"), strict=True)] == [
+        assert [word in sentence for sentence, word in zip(said, ("CA:TRUE", "20 days left"), strict=True)] == [
             True,
             True,
         ]
+        alone = self_signed(ca=False, days=20)
+        for left, words in ((timedelta(days=1, hours=1), "1 day left"), (timedelta(days=19, hours=13), "20 days left")):
+            then = alone.certificate.not_valid_after_utc - left
+            (sentence,) = certificate_checks.warnings(alone.certificate, alone.certificate.not_valid_after_utc, then)
+            assert f"The certificate has {words};" in sentence
+            assert left < timedelta(days=2) or distance(then + left, then) == "in 20 days"
         good = GOOD.certificate
         assert certificate_checks.warnings(good, good.not_valid_after_utc, now) == []
 

@@ -247,7 +247,7 @@ class TestCommand:
 
     def test_warns_and_refuses_in_sentences(self, files: Callable[[Holder], list[str]], tmp_path: Path) -> None:
         _, warned = self.run(*files(issued(ends=timedelta(days=9))))
-        assert "Warning: The certificate has 8 days left" in warned
+        assert "Warning: The certificate has 9 days left" in warned
         with pytest.raises(CommandError, match=r"does not belong to the first certificate in \d+\.pem"):
             self.run(*files(issued())[:2], *files(issued())[2:])
         with pytest.raises(CommandError, match="nowhere cannot be read: No such file or directory"):

@@ -186,8 +186,8 @@ class TestRoutes:
     ) -> None:
         names = {beginning: [entry["name"] for entry in entries] for beginning, entries in below.items()}
         first, last = ["authorization_malformed"], ["portal", "route_not_found"]
-        assert names["/core-data"] == [*first, *["route-7"] * 2, *last]
-        assert names["/core-data/deep"] == [*first, *["route-8"] * 2, *["route-7"] * 2, *last]
+        assert names["/core-data"] == [*first, *["route-7"] * 3, *last]
+        assert names["/core-data/deep"] == [*first, *["route-8"] * 3, *["route-7"] * 3, *last]
 
     def test_none_stands_below_what_is_the_portals_own_whatever_is_stored(self) -> None:
         stored = (replace(ROUTE, prefix="portal"), replace(ROUTE, id="8", prefix="portal/login"))
@@ -197,23 +197,30 @@ class TestRoutes:
 
     def test_none_is_open_without_a_token_and_a_scope(self, below: Mapping[str, tree.Entries]) -> None:
         of_routes = [entry for each in below.values() for entry in each if entry["name"].startswith("route-")]
-        assert len(of_routes) == 6
+        assert len(of_routes) == 9
+        answers = [entry for entry in of_routes if entry.get("direct_response") == {"status": 401}]
+        assert len(answers) == 3
         for entry in of_routes:
-            demands(entry)
+            if entry not in answers:
+                demands(entry)
 
     def test_nor_is_any_that_reaches_the_service_whatever_else_the_route_may_do(self) -> None:
         entries = of(websocket=True, cors_origins=("https://app.example",), rate_per_minute=5)
-        assert ["route" in entry for entry in entries] == [False, False, False, True, True, True]
-        for entry in entries[2:]:
+        assert ["route" in entry for entry in entries] == [False] * 5 + [True] * 3
+        assert [entry["direct_response"]["status"] for entry in entries[:5]] == [200, 200, 401, 401, 405]
+        assert ["answers" in entry["typed_per_filter_config"] for entry in entries[2:]] == [
+            True, False, False, False, True, False,
+        ]  # fmt: skip
+        for entry in entries[4:]:
             demands(entry)
         for entry in entries[:2]:
             assert entry["direct_response"] == {"status": 200}
             assert entry["match"]["headers"][0] == {"name": ":method", "string_match": {"exact": "OPTIONS"}}
         limited = [entry for entry in entries if "rate" in entry.get("typed_per_filter_config", {})]
-        assert limited == entries[3:]
+        assert limited == entries[5:]
 
     def test_count_each_caller_by_itself(self) -> None:
-        [_, served] = of(rate_per_minute=90, burst=7)
+        served = of(rate_per_minute=90, burst=7)[-1]
         limit = served["typed_per_filter_config"]["rate"]
         bucket = {"max_tokens": 7, "tokens_per_fill": 90, "fill_interval": "60s"}
         assert limit["descriptors"] == [{"entries": [{"key": "caller"}], "token_bucket": bucket}]
@@ -223,11 +230,11 @@ class TestRoutes:
 
     @pytest.mark.parametrize(("rate", "seconds"), [(1, "60"), (7, "9"), (60, "1"), (60_000, "1")])
     def test_tell_a_caller_when_the_next_is_free(self, rate: int, seconds: str) -> None:
-        [_, served] = of(rate_per_minute=rate)
+        served = of(rate_per_minute=rate)[-1]
         assert served["metadata"]["filter_metadata"]["gatehouse"]["again_after"] == seconds
 
     def test_let_a_socket_live_as_long_as_the_route_says_and_be_silent_meanwhile(self) -> None:
-        [_, socket, served] = of(websocket=True, websocket_max_s=3600, timeout_s=5)
+        *_, socket, served = of(websocket=True, websocket_max_s=3600, timeout_s=5)
         assert socket["route"]["max_stream_duration"] == {"max_stream_duration": "3600s"}
         assert (socket["route"]["timeout"], socket["route"]["idle_timeout"]) == ("0s", "3600s")
         assert (served["route"]["timeout"], served["route"]["idle_timeout"]) == ("5s", "65s")

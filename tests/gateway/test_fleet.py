@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from devices import app_states, check_in, denial, identity, system_info, update_events
 from devices import keys as device_keys
 from devices.models import AppState, Device, UpdateEvent
-from gateway import device_cas, device_certificates, device_identity
+from gateway import device_cas, device_certificates, device_identity, run_folder
 from gateway.fleet import keys, reports
 from gateway.fleet.by_certificate import ByCertificate
 from gateway.fleet.by_identity import AUTHENTICATION, DEPLOYMENT, INVENTORY, ByIdentity
@@ -585,6 +585,46 @@ class TestCommandByCertificate:
         with pytest.raises(CommandError, match="No device CA with its key here is valid now") as failed:
             simulate("--by=certificate", "--devices=1", "--device-url=https://localhost:1", "--insecure")
         assert failed.value.returncode == 1
+
+    @pytest.mark.parametrize("rest_of_chain", [False, True])
+    def test_the_door_of_this_machine_is_known_by_its_own_certificate_whatever_that_names(
+        self,
+        device_door: tuple[str, type[ScriptedDeviceDoor], Path],
+        settings: Any,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        rest_of_chain: bool,
+    ) -> None:
+        url, handler, own = device_door
+        settings.DEVICE_PORT = int(url.rpartition(":")[2])
+        (tmp_path / "other").mkdir()
+        other = self_signed(tmp_path / "other")
+        first, second = own.read_text(), other.read_text() if rest_of_chain else ""
+        own.write_text(first + second)
+        monkeypatch.setattr(run_folder, "DOOR_CHAIN", own)
+        summary = simulate("--by=certificate", "--once", "--devices=2")
+        assert (summary["pending"], summary["accepted"], summary["errors"]) == (1, 1, {})
+        own.write_text(other.read_text() + (first if rest_of_chain else ""))
+        with pytest.raises(CommandError, match="2 of 2 requests failed"):
+            simulate("--by=certificate", "--once", "--devices=2", "--seed=other")
+        assert not [name for name, *_ in handler.heard if name.startswith("sim-other")]
+
+    def test_a_door_by_another_name_than_its_certificate_holds_says_so_and_what_helps(
+        self, device_door: tuple[str, type[ScriptedDeviceDoor], Path]
+    ) -> None:
+        out = StringIO()
+        options = [
+            f"--device-url={device_door[0].replace('localhost', '127.0.0.1')}",
+            f"--certificate={device_door[2]}",
+        ]
+        with pytest.raises(CommandError, match="1 of 1 requests failed"):
+            call_command(
+                "simulate_fleet", "--by=certificate", "--devices=1", "--once", *options, stdout=out, stderr=StringIO()
+            )
+        assert (
+            "1 certificate not trusted (IP address mismatch, certificate is not valid for '127.0.0.1'; what helps: "
+            "--url or --device-url with a name that it holds, --certificate of its issuer, or --insecure) errors"
+        ) in out.getvalue()
 
     def test_agents_say_at_the_end_what_a_door_answered_that_it_may_not_and_exit_1(
         self, device_door: tuple[str, type[ScriptedDeviceDoor], Path]

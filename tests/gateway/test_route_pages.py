@@ -313,3 +313,14 @@ def test_the_overview_tells_of_routes_and_of_nodes_that_need_somebody(ada: Clien
     page = text_of(ada.get("/portal/"))
     assert "The node hall-3 refuses what it is offered" in page
     assert "The node hall-3 is away" in page
+
+
+def test_changes_name_a_route_by_its_prefix_and_lead_to_it_while_it_is_there(ada: Client, root: Actor) -> None:
+    stays, goes = routes.make("line", TARGET, by=root), routes.make("gone", TARGET, by=root)
+    routes.delete(goes, by=root)
+    routes.change(stays, by=root, timeout_s=7)
+    for path in ("/portal/", "/portal/audit/"):
+        page = ada.get(path)
+        assert text_of(page).count("route /line") == text_of(page).count("route /gone") == 2
+        assert f'href="{place(stays)}"' in page.content.decode()
+        assert f'href="{place(goes)}"' not in page.content.decode()

@@ -229,7 +229,7 @@ def test_the_pages_show_it_without_a_script(
         context = {"route": route, "day": route_charts.in_list([route])[route.pk]}
         shown = render_to_string("gateway/_route_traffic.html", context)
         charts = render_to_string("gateway/_route_charts.html", {"charts": route_charts.on_page(route)})
-    assert "<b>7</b>" in shown
+    assert '<b>7</b> requests<span class="muted">, 1 failed</span>' in shown
     assert 'aria-label="Requests in the last 24 hours: 4 answered, 2 refused (4xx), 1 failed (5xx)."' in shown
     assert shown.count("<rect") == 4
     assert "<caption>Time to answer by the hour, in UTC</caption>" in charts

@@ -108,6 +108,7 @@ class TestRefusals:
             (get(b"/readyz", b"X-Correlation-ID: a", b"X-Correlation-ID: b"), 400, "correlation_id_refused"),
             (get(b"*", method=b"OPTIONS"), 404, "route_not_found"),
             (b"hello\r\n\r\n", 400, "bad_request"),
+            (get(b"https://gate.example/readyz"), 400, "bad_request"),
             (b"GET /readyz HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "bad_request"),
             (get(b"/readyz", b"Content-Length: 1", b"Transfer-Encoding: chunked"), 400, "bad_request"),
             (b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 400,

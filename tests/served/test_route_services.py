@@ -78,6 +78,11 @@ class TestAWebSocket:
         assert heard.headers["x-gatehouse-subject"] == "main-app1-v1-one"
         assert "authorization" not in heard.headers
 
+    def test_is_no_answer_of_another_kind(self, gateway: Gateway, service: Receiver, token: str) -> None:
+        gateway.open("unsocketed", f"http://127.0.0.1:{service.port}", websocket=True)
+        assert gateway.said("/unsocketed", token, **self.UPGRADE) == (502, "service_hung_up")
+        assert service.heard[-1].headers["upgrade"] == "websocket"
+
     def test_is_judged_at_its_handshake(self, gateway: Gateway, socketed: Receiver, token: str) -> None:
         other = gateway.token(gateway.credential("two", "gateway:other"))
         assert gateway.said("/socket", "", **self.UPGRADE) == (401, "token_missing")

@@ -74,6 +74,19 @@ def limited(gateway: Gateway, service: Receiver, line: int) -> None:
 
 
 class TestAToken:
+    @pytest.mark.parametrize("scheme", ["xBearer", "Basic-Bearer", "notbearer", "Basic;bearer", "beareR", "BEARERx"])
+    def test_is_no_bearer_token_behind_a_scheme_that_only_looks_like_it(
+        self, gateway: Gateway, service: Receiver, line: int, signed: dict[str, str], scheme: str
+    ) -> None:
+        before = len(service.heard)
+        headers = {"Authorization": f"{scheme} {signed['good']}"}
+        for path in ("/line/x", "/line"):
+            assert gateway.said(path, **headers) == (401, "token_not_bearer")
+            assert gateway.said_over_http2(path, **headers) == (401, "token_not_bearer")
+        _, answered, _ = gateway.call("/line/x", **headers)
+        assert answered["WWW-Authenticate"] == BEARER
+        assert len(service.heard) == before
+
     @pytest.mark.parametrize("claimed", ["X-Gatehouse-Scope", "x-gatehouse-gateway-scope"])
     @pytest.mark.parametrize("which", ["no scope", "another scope", "list of scopes alone"])
     def test_holds_no_scope_that_the_client_claims(
