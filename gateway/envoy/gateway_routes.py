@@ -101,7 +101,6 @@ def _served(route: Route, match: dict[str, Any], **filters: Any) -> dict[str, An
         "metadata": {"filter_metadata": {"gatehouse": _facts(route)}},
         "typed_per_filter_config": {
             **_judged(route),
-            **rates.limit(route),
             "buffer": _buffer(buffer={"max_request_bytes": route.body_limit}),
             **filters,
         },
@@ -141,6 +140,7 @@ def _judged(route: Route) -> dict[str, Any]:
 def _action(route: Route) -> dict[str, Any]:
     """Past the prefix comes what the service is asked, below its base path; the query stays as it is."""
     action: dict[str, Any] = {
+        **rates.counted(route),
         "cluster": route.name,
         "timeout": f"{route.timeout_s}s",
         "idle_timeout": f"{route.timeout_s + BODY if route.timeout_s else SILENCE}s",

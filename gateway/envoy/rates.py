@@ -1,5 +1,9 @@
-"""How often one caller may come to a gateway route; each Envoy counts by itself."""
+"""How often one caller may come to a gateway route; each Envoy counts by itself.
 
+All routes of a table are counted by one filter, so that a caller has one bucket for all entries of a route.
+"""
+
+from collections.abc import Iterable
 from math import ceil
 from typing import Any
 
@@ -13,33 +17,60 @@ MINUTE = 60
 CALLERS = 10_000
 ALWAYS = {"runtime_key": "unset", "default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 DETAILS = "local_rate_limited"
+SUBJECT = "x-gatehouse-subject"
+# Envoy demands a bucket for what no descriptor counts, which is nothing here.
+WITHOUT_END = {"max_tokens": 2**32 - 1, "tokens_per_fill": 2**32 - 1, "fill_interval": "1s"}
 
 
 def unlimited() -> dict[str, Any]:
-    """The filter as it stands at the doors: a route that limits nobody changes nothing."""
+    """The filter as it stands at the doors: it counts nobody."""
     return typed(LIMIT, stat_prefix=FILTER)
 
 
-def limit(route: Route) -> dict[str, Any]:
-    """A bucket for each `sub`, which the token's filter has written into a header. It holds what may come at once."""
-    if not route.rate_per_minute:
+def limits(routes: Iterable[Route]) -> dict[str, Any]:
+    """The filter of a table, with what each of its routes lets through that limits its callers; none if none does."""
+    buckets = [each for route in routes if route.rate_per_minute for each in _buckets(route)]
+    if not buckets:
         return {}
-    bucket = {"max_tokens": route.burst, "tokens_per_fill": route.rate_per_minute, "fill_interval": f"{MINUTE}s"}
-    caller = {"request_headers": {"header_name": "x-gatehouse-subject", "descriptor_key": "caller"}}
     return {
         FILTER: typed(
             LIMIT,
             stat_prefix=FILTER,
-            token_bucket=bucket,  # For those who name no subject, together.
+            token_bucket=WITHOUT_END,
             filter_enabled=ALWAYS,
             filter_enforced=ALWAYS,
-            rate_limits=[{"actions": [caller]}],
-            # An entry without a value stands for each value by itself.
-            descriptors=[{"entries": [{"key": "caller"}], "token_bucket": bucket}],
+            descriptors=buckets,
             max_dynamic_descriptors=CALLERS,
             always_consume_default_token_bucket=False,
         )
     }
+
+
+def _buckets(route: Route) -> list[dict[str, Any]]:
+    """One for each caller, and one for all who name no subject. It holds what may come at once."""
+    bucket = {"max_tokens": route.burst, "tokens_per_fill": route.rate_per_minute, "fill_interval": f"{MINUTE}s"}
+    # An entry without a value stands for each value by itself.
+    named = [{"key": "route", "value": route.name}, {"key": "caller"}]
+    return [
+        {"entries": entries, "token_bucket": bucket} for entries in (named, [{"key": "nobody", "value": route.name}])
+    ]
+
+
+def counted(route: Route) -> dict[str, Any]:
+    """By what the entry's action has its requests counted: the `sub`, which the token's filter wrote into a header."""
+    if not route.rate_per_minute:
+        return {}
+    of_route = {"generic_key": {"descriptor_key": "route", "descriptor_value": route.name}}
+    caller = {"request_headers": {"header_name": SUBJECT, "descriptor_key": "caller"}}
+    nobody = {
+        "header_value_match": {
+            "descriptor_key": "nobody",
+            "descriptor_value": route.name,
+            "expect_match": False,
+            "headers": [{"name": SUBJECT, "present_match": True}],
+        }
+    }
+    return {"rate_limits": [{"actions": [of_route, caller]}, {"actions": [nobody]}]}
 
 
 def again_after(route: Route) -> int:

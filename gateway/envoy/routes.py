@@ -4,7 +4,7 @@ from typing import Any
 
 from devices import check_in
 from gateway.dialects import industrial_edge_errors
-from gateway.envoy import tree
+from gateway.envoy import rates, tree
 from gateway.envoy.gateway_routes import unfit_token, with_those_above
 from gateway.envoy.plan import PORTAL, PORTAL_FILE_TIMEOUT, PORTAL_FILES, PORTAL_SILENCE, PORTAL_TIMEOUT, Plan
 from gateway.envoy.sources import header, refusal, typed
@@ -55,13 +55,14 @@ def routes(plan: Plan) -> list[dict[str, Any]]:
     """One table for the doors of people and programs, one for that of devices."""
     if plan.is_remote:
         nothing = [unfit_token(), route_not_found()]
-        return [_table(NAME, Tree(refusals(), _gateway(plan, nothing), nothing, PLAIN))]
+        return [_table(NAME, Tree(refusals(), _gateway(plan, nothing), nothing, PLAIN), rates.limits(plan.routes))]
     nothing = [unfit_token(), token_asked_for(), route_not_found()]
     below = {**portal(plan, nothing), **_gateway(plan, nothing)}
     own = Tree(refusals(), below, [_root(), *nothing], PLAIN)
     not_found = [token_asked_for(), refusal({"prefix": ""}, 404, "not_found", NOT_FOUND)]
     for_devices = Tree(refusals(), {}, [*devices(plan), *not_found], PLAIN)
-    return [_table(NAME, own), _table(DEVICES, for_devices, header(DOOR_HEADER, "device"))]
+    by_device = header(DOOR_HEADER, "device")
+    return [_table(NAME, own, rates.limits(plan.routes)), _table(DEVICES, for_devices, {}, by_device)]
 
 
 def _gateway(plan: Plan, nothing: list[Entry]) -> dict[str, list[Entry]]:
@@ -75,8 +76,8 @@ def _gateway(plan: Plan, nothing: list[Entry]) -> dict[str, list[Entry]]:
     return {beginning: [unfit, *entries, *others] for beginning, entries in with_those_above(foreign).items()}
 
 
-def _table(name: str, own: Tree, *added: dict[str, Any]) -> dict[str, Any]:
-    host = tree.host(own)
+def _table(name: str, own: Tree, filters: dict[str, Any], *added: dict[str, Any]) -> dict[str, Any]:
+    host = tree.host(own, **({"typed_per_filter_config": filters} if filters else {}))
     return typed(
         "envoy.config.route.v3.RouteConfiguration",
         name=name,

@@ -31,7 +31,7 @@ class Tree:
         return [entry for each in (self.refused, *self.below.values(), self.otherwise) for entry in each]
 
 
-def host(tree: Tree) -> dict[str, Any]:
+def host(tree: Tree, **facts: Any) -> dict[str, Any]:
     """The one virtual host with the tree in it."""
     by_path: dict[str, Any] = _action(tree.otherwise)
     if tree.below:
@@ -48,7 +48,7 @@ def host(tree: Tree) -> dict[str, Any]:
     odd = _all_of({"not_matcher": _single(":path", _regex(tree.plain))}, _any_of(*by_own_path))
     matchers = [{"predicate": _any_of(*by_header, odd), "on_match": _action(tree.refused)}]
     matcher = {"matcher_list": {"matchers": matchers}, "on_no_match": by_path}
-    return {"name": "gatehouse", "domains": ["*"], "matcher": matcher}
+    return {"name": "gatehouse", "domains": ["*"], "matcher": matcher, **facts}
 
 
 def read(host: Mapping[str, Any]) -> Tree:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
 from gateway import trial
-from gateway.envoy import bootstrap, clusters, extension_configs, listeners, matching, routes, tree, validate
+from gateway.envoy import bootstrap, clusters, extension_configs, listeners, matching, rates, routes, tree, validate
 from gateway.envoy.extension_configs import SCOPES
 from gateway.envoy.plan import PORTAL_FILES, Doors, Keys, Plan, Revoked, Route, Trusted
 from portal.models import User
@@ -216,16 +216,19 @@ class TestRoutes:
         for entry in entries[:2]:
             assert entry["direct_response"] == {"status": 200}
             assert entry["match"]["headers"][0] == {"name": ":method", "string_match": {"exact": "OPTIONS"}}
-        limited = [entry for entry in entries if "rate" in entry.get("typed_per_filter_config", {})]
+        limited = [entry for entry in entries if "rate_limits" in entry.get("route", {})]
         assert limited == entries[5:]
 
     def test_count_each_caller_by_itself(self) -> None:
+        limits = rates.limits([ROUTE, replace(ROUTE, rate_per_minute=90, burst=7)])["rate"]
+        assert rates.limits([ROUTE]) == {}
         served = of(rate_per_minute=90, burst=7)[-1]
-        limit = served["typed_per_filter_config"]["rate"]
         bucket = {"max_tokens": 7, "tokens_per_fill": 90, "fill_interval": "60s"}
-        assert limit["descriptors"] == [{"entries": [{"key": "caller"}], "token_bucket": bucket}]
-        assert limit["token_bucket"] == bucket
-        assert limit["always_consume_default_token_bucket"] is False
+        assert [[entry["key"] for entry in each["entries"]] for each in limits["descriptors"]] == [
+            ["route", "caller"], ["nobody"],
+        ]  # fmt: skip
+        assert [each["token_bucket"] for each in limits["descriptors"]] == [bucket, bucket]
+        assert limits["always_consume_default_token_bucket"] is False
         assert served["metadata"]["filter_metadata"]["gatehouse"]["again_after"] == "1"
 
     @pytest.mark.parametrize(("rate", "seconds"), [(1, "60"), (7, "9"), (60, "1"), (60_000, "1")])

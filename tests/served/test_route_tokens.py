@@ -302,6 +302,17 @@ class TestABody:
 
 
 class TestARate:
+    def test_is_one_for_all_ways_into_a_route(
+        self, gateway: Gateway, service: Receiver, signed: dict[str, str]
+    ) -> None:
+        page, upgrade = {"Origin": "https://app.example"}, {"Connection": "Upgrade", "Upgrade": "websocket"}
+        facts = {"rate_per_minute": 1, "burst": 3, "websocket": True, "cors_origins": ["https://app.example"]}
+        gateway.open("once", f"http://127.0.0.1:{service.port}", **facts)
+        ways: tuple[dict[str, str], ...] = (page, {}, upgrade)
+        assert [gateway.call("/once", signed["ann"], **way)[0] for way in ways] == [200, 200, 502]
+        assert [gateway.said("/once", signed["ann"], **way) for way in ways] == [(429, "rate_limited")] * 3
+        assert gateway.call("/once", signed["bob"])[0] == 200
+
     def test_that_is_used_up_is_told_with_when_to_come_again_and_others_are_served(
         self, gateway: Gateway, limited: None, signed: dict[str, str]
     ) -> None:
