@@ -24,7 +24,7 @@ from devices.serializers import (
 from portal import audit_rest, etags
 from portal.actor import Actor
 from portal.audit_rest import AuditSerializer, LatestFirst
-from portal.bodies import Csv, JsonOrCsvParser
+from portal.bodies import Csv, JsonOrCsvParser, body_of, is_csv
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.models import AuditEvent
 from portal.openapi import answered, asked
@@ -147,6 +147,8 @@ class DeviceViewSet(FleetViewSet):
         `Idempotency-Key` may be sent again, and comes to the same.
         """
         sent: Any = request.data
+        if not sent and is_csv(request.content_type or "") and not body_of(request):
+            raise Invalid("list", "The list is empty; its first row names the columns, the others say a device each.")
         return self.preauthorize_all(request, sent.raw) if isinstance(sent, Csv) else self.preauthorize(request)
 
     def preauthorize_all(self, request: Request, sent: bytes) -> Response:

@@ -59,6 +59,11 @@ def is_json(content_type: str) -> bool:
     return _says("application/json", content_type)
 
 
+def is_csv(content_type: str) -> bool:
+    """Whether this says CSV in UTF-8, in any case."""
+    return _says("text/csv", content_type)
+
+
 def _says(wanted: str, content_type: str) -> bool:
     media, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [part.partition("=")[2].strip('" ') for part in parameters if part.startswith("charset")]
@@ -92,6 +97,6 @@ class JsonOrCsvParser(StrictJsonParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         request, view = parser_context["request"], parser_context["view"]
-        if view.operation in view.takes_csv and _says("text/csv", request.META.get("CONTENT_TYPE", "")):
+        if view.operation in view.takes_csv and is_csv(request.META.get("CONTENT_TYPE", "")):
             return Csv(body_of(request))
         return super().parse(stream, media_type, parser_context)

@@ -5,12 +5,14 @@ import os
 import socket
 import ssl
 from abc import ABC, abstractmethod
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.fleet.conversation import Answer, Call
 
 TIMEOUT = 30.0
 CHUNK = 512
+LEAF_END = "-----END CERTIFICATE-----"
 
 
 class Lost(Exception):
@@ -21,6 +23,7 @@ class Doorway(ABC):
     """What somebody may speak through."""
 
     url: str
+    remedy = ""  # What would help whoever does not trust the certificate.
 
     def line(self, shown: str = "") -> "Line":
         """A connection; `shown` is the certificate with its key, as PEM, of the device that it is for alone."""
@@ -35,14 +38,22 @@ class Doorway(ABC):
 
 
 class Door(Doorway):
-    """A door by its URL. Over TLS it is verified by the PEM file `certificate` or the machine's roots."""
+    """A door by its URL. Over TLS it is verified by the PEM file `certificate` or the machine's roots.
 
-    def __init__(self, url: str, *, certificate: str | None = None, insecure: bool = False) -> None:
+    With `is_ours` the file begins with the door's own certificate: that very one is believed, whatever it is called,
+    and nothing else, not even what the rest of its chain has signed.
+    """
+
+    remedy = "what helps: --url or --device-url with a name that it holds, --certificate of its issuer, or --insecure"
+
+    def __init__(
+        self, url: str, *, certificate: str | None = None, insecure: bool = False, is_ours: bool = False
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError(f"{url} is no URL of a door; write one such as https://localhost:8443.")
         self.url, self.host, self.port = url.rstrip("/"), parts.hostname, parts.port
-        self.certificate, self.insecure = certificate, insecure
+        self.certificate, self.insecure, self.is_ours = certificate, insecure, is_ours
         self.tls = self._context() if parts.scheme == "https" else None
 
     def connection(self, shown: str) -> http.client.HTTPConnection:
@@ -52,7 +63,12 @@ class Door(Doorway):
         return http.client.HTTPSConnection(self.host, self.port, timeout=TIMEOUT, context=tls)
 
     def _context(self, shown: str = "") -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.certificate)
+        if self.certificate and self.is_ours:
+            leaf, end, _ = Path(self.certificate).read_text().partition(LEAF_END)
+            context = ssl.create_default_context(cadata=leaf + end)
+            context.check_hostname = False  # A certificate that was installed need not name this machine's address.
+        else:
+            context = ssl.create_default_context(cafile=self.certificate)
         if self.certificate:
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # It need not be a CA's; the door's own will do.
         if self.insecure:
@@ -84,6 +100,7 @@ class Line:
             if isinstance(failed, ssl.SSLCertVerificationError):
                 self._connection = None
                 self._door.distrust()
+                raise Lost(_untrusted(failed, self._door.remedy)) from failed
             raise Lost(_in_words(failed)) from failed
         return self.say(call)
 
@@ -124,10 +141,13 @@ def _load(context: ssl.SSLContext, shown: str) -> None:
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
 
 
+def _untrusted(failed: ssl.SSLCertVerificationError, remedy: str) -> str:
+    why = failed.verify_message.rstrip(".")
+    return f"certificate not trusted ({why}; {remedy})" if remedy else f"certificate not trusted ({why})"
+
+
 def _in_words(failed: Exception) -> str:
     match failed:
-        case ssl.SSLCertVerificationError():
-            return "certificate not trusted"
         case ssl.SSLError():
             return "TLS failed"
         case TimeoutError():

@@ -234,6 +234,13 @@ class TestRest:
             assert answer.status_code == 400
             assert list(answer.json()["invalid"]) == ["list"]
 
+    @pytest.mark.parametrize("query", ["", "?dry_run=true"])
+    def test_a_list_without_a_byte_is_told_that_it_is_empty(self, client: APIClient, query: str) -> None:
+        answer = self.send(client, "", query)
+        assert answer.status_code == 400
+        assert list(answer.json()["invalid"]) == ["list"]
+        assert "The list is empty" in answer.json()["error"]
+
     def test_only_this_call_takes_a_list_and_in_utf_8_alone(
         self, client: APIClient, make_device: Callable[..., Device]
     ) -> None:

@@ -145,7 +145,7 @@ def test_the_command_says_that_it_is_live_and_warns(portal: Served, files: Path,
     told = json.loads(done.stdout)
     assert set(told) == {"fingerprint", "subject", "not_after", "names", "live"}
     assert (told["live"], told["fingerprint"]) == (True, fingerprint(pair))
-    assert "Warning: The certificate has 8 days left" in done.stderr
+    assert "Warning: The certificate has 9 days left" in done.stderr
     assert shown() == told["fingerprint"]
 
 

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.pki import SERVER, Authority
 from tests.served.installation import ROOT, Served, serving, wait_for
 
 DEVICES = 20
@@ -120,6 +122,16 @@ def test_a_device_that_is_denied_while_it_is_served_is_refused_on_its_open_conne
     summary = json.loads(said)
     assert summary["refused"] >= 1
     assert (summary["accepted"], summary["pending"], summary["errors"]) == (1, 0, {})
+
+
+def test_a_fleet_comes_by_certificate_after_one_was_installed_that_names_localhost_alone(
+    portal: Served, files: Path
+) -> None:
+    pair = Authority("plant CA").issue("localhost", purposes=(SERVER,), dns_names=("localhost",))
+    certificate, key = pair.files(files)
+    portal.manage("install_certificate", "--cert", certificate, "--key", key)
+    came = simulate(portal, "--by=both", "--devices=2", "--seed=named", "--once")
+    assert (came["asked"], came["pending"], came["errors"]) == (2, 2, {})
 
 
 def test_a_certificate_that_cannot_be_signed_is_one_sentence(portal: Served, own_data: dict[str, str]) -> None:

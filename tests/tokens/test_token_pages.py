@@ -48,7 +48,7 @@ def test_the_new_token_works_and_its_secret_stands_in_this_one_answer_only(plain
     secret = secret_in(answer)
     assert answer["Cache-Control"] == "no-store"
     assert f"GATEHOUSE_TOKEN={secret}" in text_of(answer)
-    assert f'curl -H "Authorization: Bearer {secret}"' in text_of(answer).replace("&quot;", '"')
+    assert f'curl --cacert gatehouse.pem -H "Authorization: Bearer {secret}"' in text_of(answer).replace("&quot;", '"')
     assert APIClient(headers={"Authorization": f"Bearer {secret}"}).get("/api/v1/devices").status_code == 200
     listed = plain.get("/portal/tokens/")
     assert "nightly report" in text_of(listed)
@@ -152,9 +152,21 @@ def test_each_line_with_the_secret_has_a_button_that_copies_it(plain: Client) ->
         assert page.count(f'id="{line}"') == page.count(f'data-copy="{line}"') == 1
 
 
+def test_the_curl_line_trusts_a_file_that_the_page_hands_out_where_there_is_tls(plain: Client, settings: Any) -> None:
+    page = plain.post("/portal/tokens/create/", WANTED).content.decode()
+    assert 'href="/portal/door-certificate/"' in page.partition('id="secret-curl"')[2].partition("</section>")[0]
+    settings.PUBLIC_URL = "http://gate.example"
+    page = plain.post("/portal/tokens/create/", {**WANTED, "name": "in clear text"}).content.decode()
+    assert 'id="secret-curl"' in page
+    assert "--cacert" not in page
+    assert "/portal/door-certificate/" not in page
+
+
 def test_who_may_not_manage_tokens_sees_no_form(log_in: Callable[..., Client], operator: User) -> None:
     page = log_in(operator).get("/portal/tokens/")
     assert "ask an administrator" in text_of(page)
+    assert "You have no tokens." in text_of(page)
+    assert "Make one above" not in text_of(page)
     assert "/portal/tokens/create/" not in page.content.decode()
 
 

@@ -62,7 +62,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--device-url",
             metavar="URL",
-            help="The door by certificate; by default https://127.0.0.1:DEVICE_PORT, trusted by DATA_DIR/run/door.pem.",
+            help="The door by certificate; by default https://127.0.0.1:DEVICE_PORT, which shows the certificate in "
+            "DATA_DIR/run/door.pem, whatever names that holds.",
         )
         parser.add_argument("--certificate", metavar="FILE", help="Trust this certificate or CA (PEM) at TLS doors.")
         parser.add_argument("--insecure", action="store_true", help="Believe any certificate.")
@@ -147,11 +148,7 @@ class Command(BaseCommand):
         if by != "certificate":
             doors["identity"] = _door(options["url"] or f"http://127.0.0.1:{settings.HTTP_PORT}", options)
         if by != "identity":
-            own = str(run_folder.DOOR_CHAIN) if run_folder.DOOR_CHAIN.exists() else None
-            url = options["device_url"] or f"https://127.0.0.1:{settings.DEVICE_PORT}"
-            doors["certificate"] = door = _door(url, options, own)
-            if door.tls is None:
-                raise CommandError(f"{url} takes no certificate; --device-url begins with https://.", returncode=2)
+            doors["certificate"] = _device_door(options)
         return doors
 
     def _speakers(
@@ -212,9 +209,21 @@ class Command(BaseCommand):
             )
 
 
-def _door(url: str, options: dict[str, Any], certificate: str | None = None) -> Door:
+def _device_door(options: dict[str, Any]) -> Door:
+    """The door by certificate. That of this machine is known by its own file, so it need not be named 127.0.0.1."""
+    own = str(run_folder.DOOR_CHAIN) if run_folder.DOOR_CHAIN.exists() else None
+    url = options["device_url"] or f"https://127.0.0.1:{settings.DEVICE_PORT}"
+    is_ours = own is not None and not options["device_url"] and not options["certificate"]
+    door = _door(url, options, own, is_ours=is_ours)
+    if door.tls is None:
+        raise CommandError(f"{url} takes no certificate; --device-url begins with https://.", returncode=2)
+    return door
+
+
+def _door(url: str, options: dict[str, Any], certificate: str | None = None, *, is_ours: bool = False) -> Door:
+    trusted = options["certificate"] or certificate
     try:
-        return Door(url, certificate=options["certificate"] or certificate, insecure=options["insecure"])
+        return Door(url, certificate=trusted, insecure=options["insecure"], is_ours=is_ours)
     except (ValueError, OSError) as wrong:
         raise CommandError(str(wrong), returncode=2) from wrong
 
