@@ -18,7 +18,7 @@ CALLERS = 10_000
 ALWAYS = {"runtime_key": "unset", "default_value": {"numerator": 100, "denominator": "HUNDRED"}}
 DETAILS = "local_rate_limited"
 SUBJECT = "x-gatehouse-subject"
-# Envoy demands a bucket for what no descriptor counts, which is nothing here.
+# Envoy demands a bucket for what no descriptor counts: requests at routes that limit nobody.
 WITHOUT_END = {"max_tokens": 2**32 - 1, "tokens_per_fill": 2**32 - 1, "fill_interval": "1s"}
 
 
