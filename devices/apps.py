@@ -1,4 +1,4 @@
-"""The devices app; when Django starts it puts the fleet on the overview, and shutdowns there and on a device's page."""
+"""The devices app; tells the portal of the fleet and of shutdowns: on the overview and in the rows of the audit."""
 
 from django.apps import AppConfig
 
@@ -8,4 +8,5 @@ class DevicesConfig(AppConfig):
 
     def ready(self) -> None:
         import devices.overview
-        import devices.shutdown_panels  # noqa: F401
+        import devices.shutdown_panels
+        import devices.subjects  # noqa: F401

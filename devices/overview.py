@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from devices import counts
+from devices import counts, shutdown_approval
 from devices.models import KeyChange, KeyChangeRequest, Status
 from portal.actor import Actor
 from portal.overview import panel
@@ -13,16 +13,18 @@ SHOWN = 5
 
 @panel("devices/_overview.html", Scope.DEVICES_READ)
 def fleet(actor: Actor) -> dict[str, Any]:
-    """Counts, a bar of shares in per cent, and the key changes that nobody has decided on."""
+    """Counts, a bar of shares in per cent, the key changes that nobody has decided on, and the shutdowns to approve."""
     numbers = counts.by_tab()
     wanting = KeyChangeRequest.objects.filter(state=KeyChange.OPEN, device__denied_at=None)
     key_changes = list(wanting.select_related("device__introduction").order_by("-seen_at")[: SHOWN + 1])
-    mark = "-".join(str(fact) for fact in (*numbers.values(), *(change.pk for change in key_changes)))
+    awaiting = shutdown_approval.how_many_await(by=actor)
+    mark = "-".join(str(fact) for fact in (awaiting, *numbers.values(), *(change.pk for change in key_changes)))
     return {
         "counts": numbers,
         "known": numbers[counts.ALL] + numbers[counts.DENIED],
         "shares": _shares({tab: numbers[tab] for tab in (*Status.values, counts.DENIED)}),
         "key_changes": key_changes[:SHOWN],
+        "shutdowns": awaiting,
         "more_key_changes": len(key_changes) > SHOWN,
         "mark": mark,
     }

@@ -1,12 +1,14 @@
 """A second person approves a shutdown of many devices, or refuses it."""
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from devices import shutdown, shutdown_fields, shutdown_refusals, shutdown_start
 from devices.models import JobState, ShutdownJob, TargetState
 from portal import audit, clock, outbox
 from portal.actor import Actor
+from portal.scopes import Scope
 from portal.topics import Topic
 
 
@@ -55,8 +57,19 @@ def refuse(job: ShutdownJob, *, by: Actor, reason: str) -> ShutdownJob:
 
 def awaiting(*, by: Actor) -> "list[ShutdownJob]":
     """What this person may approve or refuse, the oldest first."""
+    return list(_awaiting(by).order_by("created_at"))
+
+
+def how_many_await(*, by: Actor) -> int:
+    """How many shutdowns this person may approve or refuse; none for who may not approve."""
+    return _awaiting(by).count() if by.may(Scope.SHUTDOWNS_APPROVE) else 0
+
+
+def _awaiting(by: Actor) -> "QuerySet[ShutdownJob]":
     own = Q(requester=by.owner) if by.owner is not None else Q(pk=None)
-    return list(ShutdownJob.objects.filter(state=JobState.AWAITING_APPROVAL).exclude(own).order_by("created_at"))
+    # An older one is past its `decide_by`. Its age is indexed; an index on some states SQLite would not take here.
+    lately = ShutdownJob.objects.filter(created_at__gt=timezone.now() - shutdown.DECIDED_WITHIN)
+    return lately.filter(state=JobState.AWAITING_APPROVAL).exclude(own)
 
 
 def _judge(job: ShutdownJob, by: Actor) -> None:

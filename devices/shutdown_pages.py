@@ -33,6 +33,16 @@ def index(request: PageRequest) -> HttpResponse:
 
 
 @require_safe
+@requires(Scope.SHUTDOWNS_APPROVE)
+def awaiting(request: PageRequest) -> HttpResponse:
+    """How many await the person, beside the way to them on every page; nothing while that is what the page shows."""
+    number = shutdown_approval.how_many_await(by=request.actor)
+    if request.GET.get("known") == str(number):
+        return HttpResponse(status=204)
+    return fragment(request, "devices/_awaiting.html", {"awaiting": number}, otherwise="shutdowns:list")
+
+
+@require_safe
 @requires(Scope.SHUTDOWNS_READ)
 def detail(request: PageRequest, job_id: UUID) -> HttpResponse:
     return render(request, "devices/shutdown.html", _whole(request, shutdown.find(job_id)))

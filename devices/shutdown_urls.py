@@ -7,6 +7,7 @@ from devices import shutdown_order_pages, shutdown_pages
 app_name = "shutdowns"
 urlpatterns = [
     path("", shutdown_pages.index, name="list"),
+    path("awaiting/", shutdown_pages.awaiting, name="awaiting"),
     path("order/", shutdown_order_pages.new, name="new"),
     path("order/choose/", shutdown_order_pages.choose, name="choose"),
     path("order/review/", shutdown_order_pages.review, name="review"),

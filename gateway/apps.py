@@ -18,4 +18,5 @@ class GatewayConfig(AppConfig):
         import gateway.overview
         import gateway.pruning
         import gateway.route_scopes
-        import gateway.rule_choices  # noqa: F401
+        import gateway.rule_choices
+        import gateway.subjects  # noqa: F401

@@ -96,7 +96,9 @@ def warnings(first: x509.Certificate, not_after: datetime, now: datetime) -> lis
     if first.issuer == first.subject and constraints is not None and constraints.ca:
         said.append("The certificate is self-signed and may sign others (CA:TRUE); some clients do not take it.")
     if now < not_after < now + SOON:
-        said.append(f"The certificate has {(not_after - now).days} days left; it ends on {not_after:%Y-%m-%d}.")
+        # Rounded as pages round what is to come, so that both give one number.
+        days = max(1, round((not_after - now) / timedelta(days=1)))
+        said.append(f"The certificate has {days} day{'s' if days > 1 else ''} left; it ends on {not_after:%Y-%m-%d}.")
     return said
 
 

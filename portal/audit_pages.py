@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from portal import audit, audit_export, audit_listing
+from portal import audit, audit_export, audit_listing, subjects
 from portal.access import requires
 from portal.csv_file import csv_file
 from portal.downloads import download
@@ -21,7 +21,10 @@ def index(request: PageRequest) -> HttpResponse:
     if verdict and request.htmx:
         return render(request, "portal/_chain.html", {"verdict": verdict})
     page = audit_listing.read(request.GET)
-    return render(request, "portal/audit.html", {"page": page, "query": urlencode(page.wanted), "verdict": verdict})
+    about = subjects.of([event for event, _ in page.rows], by=request.actor)
+    rows = [(*row, subject) for row, subject in zip(page.rows, about, strict=True)]
+    context = {"page": page, "rows": rows, "query": urlencode(page.wanted), "verdict": verdict}
+    return render(request, "portal/audit.html", context)
 
 
 @require_safe

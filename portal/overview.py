@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from portal import charts, tally
+from portal import charts, subjects, tally
 from portal.access import requires
 from portal.actor import Actor
 from portal.charts import Chart, Series
@@ -58,7 +58,8 @@ def overview(request: PageRequest) -> HttpResponse:
     )
     if request.htmx and request.GET.get("known") == mark:
         return HttpResponse(status=204)
-    context = {"panels": shown, "charts": drawn, "latest": latest, "mark": mark}
+    told = list(zip(latest, subjects.of(latest, by=request.actor), strict=True))
+    context = {"panels": shown, "charts": drawn, "latest": told, "mark": mark}
     return render(request, "portal/_overview.html" if request.htmx else "portal/overview.html", context)
 
 

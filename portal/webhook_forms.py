@@ -1,6 +1,5 @@
 """What a person says about a webhook: whom to tell of what, why it is switched off, and what to send again."""
 
-from itertools import groupby
 from typing import Any
 
 from django import forms
@@ -14,9 +13,19 @@ ABOUT = {
     "device": "devices",
     "key_change": "keys",
     "enrolment_rule": "enrolment rules",
-    "token": "tokens",
+    "shutdown": "shutdowns",
+    "token": "API tokens",
+    "app": "apps",
+    "tenant_grant": "tenant grants",
+    "credential": "app credentials",
+    "access_token": "access tokens",
+    "installation": "installed apps",
     "person": "people",
     "tenant": "tenants",
+    "certificate": "certificates",
+    "route": "routes",
+    "gateway_user": "gateway users",
+    "node": "gateway nodes",
     "webhook": "webhooks",
 }
 DAYS = (("1", "of the last day"), ("7", "of the last 7 days"), ("30", "of the last 30 days"))
@@ -37,8 +46,10 @@ class WebhookForm(forms.Form):
 
     def chosen(self) -> list[tuple[str, list[tuple[Topic, bool]]]]:
         """The topics by what they are about, each with whether its box is checked."""
-        groups = groupby(Topic, key=lambda topic: topic.partition(".")[0])
-        return [(ABOUT.get(about, about), [(each, each in self.checked) for each in every]) for about, every in groups]
+        groups: dict[str, list[tuple[Topic, bool]]] = {}
+        for topic in Topic:
+            groups.setdefault(ABOUT[topic.partition(".")[0]], []).append((topic, topic in self.checked))
+        return list(groups.items())
 
     def wanted(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in ("name", "url", "topics")}

@@ -8,10 +8,11 @@ from django import template
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from devices import counts
+from devices import counts, shutdown_approval
 from devices.admission import decisions
 from devices.listing import Wanted
 from devices.models import Device, Status
+from portal.actor import Actor
 
 register = template.Library()
 register.filter("decisions", decisions)
@@ -40,6 +41,12 @@ CHOICES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
 def how_many_wait() -> int:
     """How many devices wait for a decision."""
     return counts.in_tab(Status.PENDING)
+
+
+@register.simple_tag
+def how_many_await(actor: Actor) -> int:
+    """How many shutdowns await the approval of this person."""
+    return shutdown_approval.how_many_await(by=actor)
 
 
 @register.filter

@@ -177,6 +177,19 @@ def test_purging_without_htmx_goes_back_to_the_list_and_not_to_a_page_that_is_go
     assert answer["Location"] == "/portal/devices/"
 
 
+def test_a_purged_device_is_named_and_nothing_leads_to_its_page(
+    plain: Client, make_device: Callable[..., Device]
+) -> None:
+    for name in ("press-1", "press-2"):
+        admission.decide(make_device(name), Status.ACCEPTED, by=BOB)
+    plain.post("/portal/devices/press-1/purge/", {"seen": "2"})
+    for path in ("/portal/", "/portal/audit/"):
+        page = plain.get(path)
+        assert "press-1" in text_of(page)
+        assert 'href="/portal/devices/press-1/"' not in page.content.decode()
+        assert 'href="/portal/devices/press-2/"' in page.content.decode()
+
+
 def test_an_invisible_character_in_a_reason_is_refused(htmx: Client, make_device: Callable[..., Device]) -> None:
     make_device("press-1")
     answer = htmx.post("/portal/devices/press-1/deny/", {"seen": "1", "reason": "ok\u202eko"})
@@ -192,6 +205,7 @@ def test_the_page_of_a_device_says_what_each_verb_does_and_who_did_what(
     page = text_of(plain.get("/portal/devices/press-1/"))
     assert "what it stored here is destroyed" in page
     assert "The record is removed for good" in page
+    assert "A device that comes with this id later counts as new, even if it was denied." in page
     assert "it can be accepted again" in page
     assert "“" not in page
     assert "bob" in page
@@ -304,8 +318,8 @@ def test_the_number_of_queries_does_not_grow_with_the_list(plain: Client, make_d
         denial.deny(make_device(f"oven-{number}"), by=BOB)
     many = [queries(path) for path in ("/portal/", "/portal/devices/?tab=all", "/portal/devices/?tab=denied")]
     assert many == few
-    assert many[0] <= 19  # The overview asks each panel, and each kind of what ends.
-    assert max(many[1:]) <= 8
+    assert many[0] <= 22  # The overview asks each panel, each kind of what ends, and which devices are still there.
+    assert max(many[1:]) <= 9
 
 
 def test_a_viewer_sees_the_list_and_no_buttons(

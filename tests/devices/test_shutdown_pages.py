@@ -561,6 +561,44 @@ class TestDevice:
         assert len([query for query in asked if "shutdowntarget" in query["sql"]]) == 1
 
 
+class TestHowManyAwait:
+    """The mark beside the way to the shutdowns, on every page."""
+
+    AWAITING = f"{LIST}awaiting/"
+
+    def test_stands_on_every_page_of_who_may_approve_them(
+        self, ada: Client, otto: Client, viewer: User, administrator: User, log_in: Any, fleet: list[str], settings: Any
+    ) -> None:
+        settings.SHUTDOWN_APPROVAL_FROM = 2
+        ordered(administrator, "press-1", "press-2")
+        assert '>1<span class="unseen"> awaiting your approval</span>' in otto.get("/portal/help/").content.decode()
+        assert f'hx-get="{self.AWAITING}?known=0"' in ada.get("/portal/help/").content.decode()
+        assert "awaiting your approval" not in log_in(viewer).get("/portal/help/").content.decode()
+        assert log_in(viewer).get(self.AWAITING).status_code == 403
+
+    def test_is_told_when_it_changes_and_only_then(
+        self, otto: Client, administrator: User, operator: User, fleet: list[str], settings: Any
+    ) -> None:
+        settings.SHUTDOWN_APPROVAL_FROM = 2
+        job = ordered(administrator, "press-1", "press-2")
+        assert otto.get(self.AWAITING, {"known": "1"}, headers=HTMX).status_code == 204
+        told = otto.get(self.AWAITING, {"known": "0"}, headers=HTMX).content.decode()
+        assert 'id="awaiting"' in told
+        assert " hidden" not in told
+        shutdown_approval.refuse(job, by=Actor.person(operator), reason="not tonight")
+        assert " hidden" in otto.get(self.AWAITING, {"known": "1"}, headers=HTMX).content.decode()
+        assert otto.get(self.AWAITING, {"known": "9"})["Location"] == LIST
+
+    def test_is_one_query_that_an_index_serves(self, db: None, operator: User) -> None:
+        with CaptureQueriesContext(connection) as asked:
+            assert shutdown_approval.how_many_await(by=Actor.person(operator)) == 0
+        (query,) = asked
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+                assert "USING INDEX shutdown_by_age (created_at>" in str(cursor.fetchall())
+
+
 class TestOverview:
     def test_it_shows_what_awaits_me_and_what_is_under_way(
         self, ada: Client, otto: Client, administrator: User, fleet: list[str], settings: Any
@@ -568,8 +606,14 @@ class TestOverview:
         settings.SHUTDOWN_APPROVAL_FROM = 2
         mark = otto.get("/portal/").context["mark"]
         job = ordered(administrator, "press-1", "press-2")
-        assert "await your approval" in text_of(otto.get("/portal/"))
-        assert "await your approval" not in text_of(ada.get("/portal/"))
+        page = otto.get("/portal/")
+        assert "await your approval" in text_of(page)
+        assert "1 shutdown awaits your approval" in text_of(page)
+        assert "Nothing waits." not in text_of(page)
+        assert 'id="waiting-shutdowns" href="/portal/shutdowns/"' in page.content.decode()
+        own = text_of(ada.get("/portal/"))
+        assert "await your approval" not in own
+        assert "awaits your approval" not in own
         assert otto.get("/portal/", {"known": mark}, headers=HTMX).status_code == 200
         shutdown_approval.approve(job, by=Actor.person(User.objects.get(username="otto")), confirm_count=2)
         assert "0 of 2 ended" in text_of(ada.get("/portal/"))

@@ -103,6 +103,15 @@ def test_the_form_says_every_topic_in_words(plain: Client) -> None:
     assert "Nobody is told of anything." in page
 
 
+def test_the_form_has_each_heading_once_and_in_words(plain: Client) -> None:
+    headings = re.findall(r'role="group" aria-label="([^"]*)"', plain.get(WEBHOOKS).content.decode())
+    assert headings == [
+        "devices", "keys", "enrolment rules", "shutdowns", "API tokens", "apps", "tenant grants", "app credentials",
+        "access tokens", "installed apps", "people", "tenants", "certificates", "routes", "gateway users",
+        "gateway nodes", "webhooks",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -165,8 +165,11 @@ def test_a_tenant_grant_is_given_and_withdrawn_with_its_effect_spelled_out(
     page = text_of(answer)
     assert "Every access token that the version’s credentials have bought dies at once" in page
     assert "count once it is transferred" in page
+    assert "Every other tenant has a grant: Tenants." in page
     htmx.post(f"{VERSION}grants/ten1/withdraw/")
     assert not version.grants.exists()
+    Tenant.objects.filter(pk="ten1").delete()
+    assert "There is no other tenant yet: Tenants." in text_of(htmx.get(VERSION))
     assert htmx.post(f"{VERSION}grants/ten1/withdraw/").status_code == 404
     assert htmx.post(f"{VERSION}grants/", {"tenant": "main"}).status_code == 409
 
