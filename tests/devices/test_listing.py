@@ -124,8 +124,9 @@ def test_the_page_costs_the_same_queries_however_many_devices_it_shows(
         connection,
     ) as queries:
         client.get("/portal/devices/?tab=all")
-    # The session, the person, the devices, the counts, who waits, what ends soon, and which are off by command.
-    assert len(queries) == 7
+    # The session, the person, the devices, the counts, who waits, what awaits approval, what ends soon, and which are
+    # off by command.
+    assert len(queries) == 8
 
 
 class TestFile:

@@ -192,9 +192,9 @@ def test_the_page_costs_the_same_questions_however_much_ends(
 ) -> None:
     make_token(administrator)
     client = log_in(administrator)
-    with django_assert_num_queries(12):  # Session, person, 6 kinds, rows, owners, the banner, who waits.
+    with django_assert_num_queries(13):  # Session, person, 6 kinds, rows, owners, the banner, who and what waits.
         client.get(PAGE)
     for number in range(30):
         make_token(administrator, f"token {number}")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get(PAGE)
