@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-from django.urls import reverse
-
 from devices.models import Device
 from portal import subjects
 from portal.models import AuditEvent
@@ -16,7 +14,7 @@ def devices(events: Sequence[AuditEvent]) -> Subjects:
     """One that was purged has none."""
     there = set(Device.objects.filter(pk__in={event.subject_id for event in events}).values_list("pk", flat=True))
     return {
-        event.number: Subject(event.subject_id, reverse("devices:detail", args=[event.subject_id]))
+        event.number: Subject(event.subject_id, subjects.page("devices:detail", event.subject_id))
         for event in events
         if event.subject_id in there
     }
@@ -26,6 +24,5 @@ def devices(events: Sequence[AuditEvent]) -> Subjects:
 def shutdowns(events: Sequence[AuditEvent]) -> Subjects:
     """Each, as they are kept for good."""
     return {
-        event.number: Subject(event.subject_id, reverse("shutdowns:detail", args=[event.subject_id]))
-        for event in events
+        event.number: Subject(event.subject_id, subjects.page("shutdowns:detail", event.subject_id)) for event in events
     }

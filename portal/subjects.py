@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.urls import NoReverseMatch, reverse
+
 from portal.actor import Actor
 from portal.models import AuditEvent
 from portal.scopes import Scope
@@ -32,6 +34,14 @@ def kind(name: str, scope: Scope) -> Callable[[Find], Find]:
         return find
 
     return register
+
+
+def page(view: str, key: object) -> str:
+    """The address of its page; empty where it has a key that no address can hold, which only a spoiled row has."""
+    try:
+        return reverse(view, args=[key])
+    except NoReverseMatch:
+        return ""
 
 
 def of(events: Sequence[AuditEvent], *, by: Actor) -> list[Subject]:
