@@ -39,9 +39,10 @@ class Missing(Refusal):
 
 @dataclass(frozen=True)
 class _Ring:
-    """The active pepper, if that is settled, and the keys of those that verify."""
+    """The active pepper, if that is settled, those that give way to it, and the keys of all that verify."""
 
     active: str | None
+    retiring: frozenset[str]
     keys: Mapping[str, bytes]
 
 
@@ -87,12 +88,14 @@ def under(secret: bytes, text: str) -> str:
 
 
 def renew(model: type[models.Model], pk: object, text: str, kept: str, pepper: str) -> None:
-    """Digest a secret anew that has just proved itself, if its pepper is not the active one.
+    """Digest a secret anew that has just proved itself, if its pepper is a retiring one.
 
-    Of several at once, one does it; a read-only database goes without, and the next use tries again.
+    Of several at once, one does it; a read-only database goes without, and the next use tries again. A process that
+    has not read yet which pepper is active now takes the newer one for the next, and does not undo the others' work.
     """
-    now_active = _ring().active
-    if now_active in (None, pepper) or now_active not in keys():
+    ring = _ring()
+    now_active = ring.active
+    if pepper not in ring.retiring or now_active is None or now_active not in ring.keys:
         return
     statement = f"UPDATE {model._meta.db_table} SET digest = %s, pepper = %s WHERE id = %s AND digest = %s"  # noqa: S608
     with suppress(OperationalError, InternalError):
@@ -164,7 +167,8 @@ def _read_ring() -> _Ring:
     began = time.monotonic()
     states = dict(Pepper.objects.values_list("id", "state"))
     verifying = {pepper: key for pepper, key in held().items() if states.get(pepper) != KeyState.RETIRED}
-    ring = _Ring(next((pepper for pepper, state in states.items() if state == KeyState.ACTIVE), None), verifying)
+    active, retiring = ([name for name in states if states[name] == at] for at in (KeyState.ACTIVE, KeyState.RETIRING))
+    ring = _Ring(active[0] if active else None, frozenset(retiring), verifying)
     _cached = (began, ring)
     return ring
 

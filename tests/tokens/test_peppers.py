@@ -187,6 +187,21 @@ class TestRotation:
         peppers.renew(ApiToken, token.pk, shown, token.digest, token.pepper)
         assert (ApiToken.objects.get().digest, ApiToken.objects.get().pepper) == ("0" * 64, "p1")
 
+    def test_a_process_that_takes_the_former_for_the_active_one_does_not_go_back_to_it(
+        self, kept_by_us: Path, clock: Any, make_token: Callable[[], tuple[ApiToken, str]]
+    ) -> None:
+        token, shown = make_token()
+        pepper_rotation.begin(by=BY)
+        clock.shift(TEN_MINUTES)
+        assert peppers.active() == "p1"
+        behind = peppers._cached
+        upkeep.rotate_peppers()
+        assert ask(shown) == 200
+        peppers._cached = behind
+        assert (ask(shown), peppers.active()) == (200, "p1")
+        token.refresh_from_db()
+        assert token.pepper == "p2"
+
     def test_a_client_secret_goes_with_it(
         self, kept_by_us: Path, clock: Any, make_credential: Callable[..., Rotated]
     ) -> None:
