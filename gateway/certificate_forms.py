@@ -25,7 +25,8 @@ class InstallationForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         for name, wanted in (("certificate", "the certificate"), ("key", "its key")):
-            if not (cleaned.get(name) or cleaned.get(f"{name}_file") or self.errors.get(name)):
+            fields = (name, f"{name}_file")
+            if not any(cleaned.get(field) or field in self.errors for field in fields):
                 self.add_error(name, f"Choose the file of {wanted}, or paste it.")
         return cleaned
 
@@ -35,6 +36,10 @@ class InstallationForm(forms.Form):
         if file:
             return Sent(file.read(MAX_BYTES + 1).decode("ascii", "replace"), file.name)
         return Sent(self.cleaned_data[name], "The certificate" if name == "certificate" else "The key")
+
+    def refuse(self, name: str, sentence: str) -> None:
+        """Tell what is wrong with the certificate or the key beside the field that it came by."""
+        self.add_error(f"{name}_file" if self.cleaned_data.get(f"{name}_file") else name, sentence)
 
 
 class RemovalForm(forms.Form):

@@ -46,7 +46,7 @@ def install(request: PageRequest) -> HttpResponse:
                 any_name=form.cleaned_data["any_name"],
             )
         except Invalid as unfit:
-            form.add_error(next(iter(unfit.invalid or ["certificate"])), str(unfit))
+            form.refuse(next(iter(unfit.invalid or ["certificate"])), str(unfit))
         else:
             return _onward(request)
     context = {"installation": form, "nodes": certificate_forms.doors()}

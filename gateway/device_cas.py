@@ -131,6 +131,11 @@ def make(name: str, *, by: Actor) -> DeviceCA:
 
 def add(name: str, pem: str, *, by: Actor) -> DeviceCA:
     """Trust a CA whose key is elsewhere, if the doors take it beside the others; it signs nothing here."""
+    return trust(name, judge(name, pem), by=by)
+
+
+def judge(name: str, pem: str) -> CACertificate:
+    """The certificate of a CA that may be trusted; the doors are asked, for which no transaction may wait."""
     _judge_name(name)
     try:
         certificate = ca_certificates.read(pem, timezone.now())
@@ -140,6 +145,11 @@ def add(name: str, pem: str, *, by: Actor) -> DeviceCA:
     pems = [*bundle().values_list("certificate", flat=True), certificate.pem]
     if reason := trial.reason_against_bundle(pems):
         raise Invalid("certificate", f"The doors would not take it: {reason}")
+    return certificate
+
+
+def trust(name: str, certificate: CACertificate, *, by: Actor) -> DeviceCA:
+    """Trust what was judged under this name."""
     return _put(name, certificate, "", "device_ca.added", by)
 
 

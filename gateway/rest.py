@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from gateway import device_cas, device_certificates, examples
+from gateway.ca_certificates import CACertificate
 from gateway.models import DeviceCA, IssuedCertificate
 from gateway.serializers import (
     DeviceCASerializer,
@@ -20,7 +21,7 @@ from gateway.serializers import (
     signed,
 )
 from portal import etags
-from portal.idempotency import IDEMPOTENCY_KEY, idempotent
+from portal.idempotency import IDEMPOTENCY_KEY, idempotent, idempotent_after
 from portal.openapi import answered, asked
 from portal.paging import Paging
 from portal.rest import Endpoint, NoMembers
@@ -33,6 +34,14 @@ class ByName(Paging):
 
 class LatestFirst(Paging):
     ordering = "-pk"
+
+
+def _judged(view: Endpoint, request: Request) -> dict[str, Any]:
+    """The name of a new CA, and its certificate unless it is to be made here."""
+    wanted = NewDeviceCASerializer(data=request.data)
+    wanted.is_valid(raise_exception=True)
+    name, pem = wanted.validated_data["name"], wanted.validated_data.get("certificate")
+    return {"name": name, "certificate": None if pem is None else device_cas.judge(name, pem)}
 
 
 class DeviceCAViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, viewsets.GenericViewSet[DeviceCA]):
@@ -77,17 +86,14 @@ class DeviceCAViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
             answered(examples.DEVICE_CA),
         ],
     )
-    @idempotent
-    def create(self, request: Request) -> Response:
+    @idempotent_after(_judged)
+    def create(self, request: Request, name: str, certificate: CACertificate | None) -> Response:
         """Trust a CA of others; without a certificate, make a CA whose key stays here and which signs from now on.
 
         It is live at the doors within two seconds.
         """
-        wanted = NewDeviceCASerializer(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        name, pem = wanted.validated_data["name"], wanted.validated_data.get("certificate")
-        made_here = pem is None
-        ca = device_cas.make(name, by=self.actor) if made_here else device_cas.add(name, pem, by=self.actor)
+        by = self.actor
+        ca = device_cas.trust(name, certificate, by=by) if certificate else device_cas.make(name, by=by)
         headers = {"Location": f"/api/v1/device-cas/{ca.name}", "ETag": etags.of(ca.pk)}
         return Response(DeviceCASerializer(ca).data, 201, headers=headers)
 

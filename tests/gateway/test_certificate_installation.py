@@ -349,6 +349,17 @@ class TestPage:
         pasted = [line for text in sent.values() for line in text.splitlines()[1:-1] if len(line) > 20]
         assert not [line for line in pasted if line in page]
 
+    @pytest.mark.parametrize(
+        ("content", "said"), [(b"x", "a.pem is not a PEM file."), (b"", "The submitted file is empty.")]
+    )
+    def test_what_is_wrong_with_a_file_stands_beside_the_field_of_the_file(
+        self, ada: Client, content: bytes, said: str
+    ) -> None:
+        sent = {"certificate_file": SimpleUploadedFile("a.pem", content), "key": issued().key_pem}
+        page = ada.post(f"{PAGE}install/", sent).content.decode()
+        assert f'id="certificate-file-wrong">{said}</span>' in page
+        assert 'id="certificate-wrong"' not in page
+
     @both
     def test_one_is_removed(self, ada: Client, root: Actor, own: TlsCertificate, headers: dict[str, str]) -> None:
         installed = put(issued(), root)

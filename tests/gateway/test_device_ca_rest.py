@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from devices.models import Device
-from gateway import device_cas, device_certificates
+from gateway import device_cas, device_certificates, trial
 from gateway.models import DeviceCA, IssuedCertificate
 from portal.actor import Actor
 from portal.models import AuditEvent
@@ -95,6 +96,24 @@ class TestDeviceCAs:
         ]
         assert sent[0].json() == sent[1].json()
         assert DeviceCA.objects.count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_envoy_is_asked_before_the_transaction_in_which_others_wait(
+        self, manager: APIClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked, real = [], trial.reason_against_bundle
+
+        def watched(pems: list[str]) -> str:
+            asked.append(connection.in_atomic_block)
+            return real(pems)
+
+        monkeypatch.setattr(trial, "reason_against_bundle", watched)
+        sent: dict[str, Any] = {"name": "plant-7", "certificate": FOREIGN}
+        headers = {"Idempotency-Key": "one"}
+        first, again = (manager.post(CAS, sent, format="json", headers=headers) for _ in range(2))
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert (first.json(), again["Idempotency-Replayed"]) == (again.json(), "true")
+        assert asked == [False]
 
     def test_it_is_withdrawn_if_it_is_still_the_one_that_was_seen(
         self, manager: APIClient, first: DeviceCA, root: Actor
