@@ -8,5 +8,6 @@ class DevicesConfig(AppConfig):
 
     def ready(self) -> None:
         import devices.overview
+        import devices.restoring
         import devices.shutdown_panels
         import devices.subjects  # noqa: F401

@@ -54,16 +54,25 @@ def withdraw(devices: Collection[str], code: str, *, by: Actor) -> None:
 
     What they have claimed cannot be recalled.
     """
-    left = ShutdownTarget.objects.filter(device_id__in=devices, state__in=NOT_CLAIMED)
-    jobs = sorted(set(left.order_by().values_list("job_id", flat=True)))
-    for job in ShutdownJob.objects.select_for_update().filter(pk__in=jobs).order_by("pk"):
-        _cancel(job, left.filter(job=job), code, by, "", clock.now())
+    _withdraw(ShutdownTarget.objects.filter(device_id__in=devices, state__in=NOT_CLAIMED), code, by)
+
+
+@transaction.atomic
+def withdraw_all(reason: str, *, by: Actor) -> int:
+    """Cancel whatever no device has claimed; for how many devices."""
+    return _withdraw(ShutdownTarget.objects.filter(state__in=NOT_CLAIMED), REQUESTED, by, reason)
 
 
 def for_inactive(target: ShutdownTarget, *, by: Actor) -> None:
     """Cancel a queued one whose requester or approver is not active any more; its device asks for it now."""
     job = ShutdownJob.objects.select_for_update().get(pk=target.job_id)
     _cancel(job, job.targets.filter(pk=target.pk, state=TargetState.QUEUED), REQUESTER_INACTIVE, by, "", clock.now())
+
+
+def _withdraw(left: "shutdown_start.Targets", code: str, by: Actor, reason: str = "") -> int:
+    jobs = sorted(set(left.order_by().values_list("job_id", flat=True)))
+    locked = ShutdownJob.objects.select_for_update().filter(pk__in=jobs).order_by("pk")
+    return sum(len(_cancel(job, left.filter(job=job), code, by, reason, clock.now())) for job in locked)
 
 
 def _cancel(

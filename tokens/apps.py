@@ -13,4 +13,5 @@ class TokensConfig(AppConfig):
         import tokens.installed_source
         import tokens.openapi
         import tokens.owner_endings
-        import tokens.pruning  # noqa: F401
+        import tokens.pruning
+        import tokens.restoring  # noqa: F401

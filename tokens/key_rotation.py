@@ -78,6 +78,27 @@ def go_on(*, by: Actor, now: datetime | None = None) -> list[SigningKey]:
     return done
 
 
+def replace(*, by: Actor) -> int:
+    """Retire all keys at once and let a new one sign: what was signed until now is refused. How many retired.
+
+    A portal that runs meanwhile signs under the former key for two seconds more, in vain.
+    """
+    key, now = signing.new_key(KeyState.ACTIVE), timezone.now()
+    try:
+        with transaction.atomic():
+            living = SigningKey.objects.exclude(state=KeyState.RETIRED)
+            former = dict(living.select_for_update().values_list("kid", "state"))
+            living.filter(pk__in=former).update(state=KeyState.RETIRED, changed_at=now, sealed_private="")
+            for kid, state in former.items():
+                _note(by, "signing_key.retired", kid, KeyState(state), KeyState.RETIRED)
+            key.save(force_insert=True)
+            audit.record(by, "signing_key.made", ("signing_key", key.kid), after={"state": KeyState.ACTIVE})
+    except IntegrityError as other:
+        raise UnderWay("Another key was made in this moment; look at the ring, and run this again.") from other
+    transaction.on_commit(signing.forget_ring)
+    return len(former)
+
+
 def rotate(*, by: Actor, now: datetime | None = None) -> str:
     """Do what is due; if nothing is, begin, unless a rotation is under way. What was done, in one sentence."""
     if done := go_on(by=by, now=now):

@@ -193,6 +193,27 @@ def token_by(kid: str) -> str:
     return jwt.encode(claims, signing._private(kid), "RS256", headers={"kid": kid})
 
 
+class TestAtOnce:
+    def test_whatever_was_signed_is_refused_and_the_new_key_signs_alone(self, first: str, clock: Any) -> None:
+        second = rotated()
+        before = [token_by(first), token_by(second)]
+        following = key_rotation.begin(by=BY).kid
+        assert key_rotation.replace(by=BY) == 3
+        [(only, state)] = listed()
+        assert (state, kid_of(token())) == ("active", only)
+        assert only not in (first, second, following)
+        assert [is_believed(signed) for signed in (*before, token())] == [False, False, True]
+        assert set(SigningKey.objects.exclude(pk=only).values_list("state", "sealed_private")) == {("retired", "")}
+        assert history()[-1] == ("signing_key.made", only)
+        assert sorted(history()[-4:-1]) == sorted(("signing_key.retired", kid) for kid in (first, second, following))
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_three_at_once_the_last_ones_key_is_left(self, first: str, at_once: Callable[..., list[Any]]) -> None:
+        at_once(*(lambda: key_rotation.replace(by=BY) for _ in range(3)))
+        [(only, state)] = listed()
+        assert (state, kid_of(token())) == ("active", only)
+
+
 class TestCommand:
     def run(self, *options: str) -> tuple[list[str], str]:
         """Lines of stdout, and stderr."""
@@ -233,6 +254,12 @@ class TestCommand:
             },
         ]  # fmt: skip
         assert said.strip() == f"The signing key {following} is active from now on."
+
+    def test_at_once_it_prints_the_new_key_and_says_what_is_refused(self, first: str) -> None:
+        [line], said = self.run("--at-once")
+        assert line.endswith("active since 2026-11-25T12:00:00Z")
+        assert first not in line
+        assert "whatever was signed before is refused" in said
 
     def test_a_dry_run_changes_nothing(self, first: str, clock: Any) -> None:
         assert "Another signing key would be made" in self.run("--dry-run")[1]

@@ -17,12 +17,21 @@ class Command(BaseCommand):
     help = __doc__ or ""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        how.add_argument(
+            "--at-once", action="store_true", help="a key has leaked: refuse from now on whatever was signed until now"
+        )
         parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object a key")
 
     @refusals_exit_1
-    def handle(self, *, dry_run: bool, as_json: bool, **options: Any) -> None:
-        told = key_rotation.outlook() if dry_run else key_rotation.rotate(by=Actor.command("rotate_signing_key"))
+    def handle(self, *, dry_run: bool, at_once: bool, as_json: bool, **options: Any) -> None:
+        by = Actor.command("rotate_signing_key")
+        if at_once:
+            key_rotation.replace(by=by)
+            told = "A new signing key signs from now on; whatever was signed before is refused within two seconds."
+        else:
+            told = key_rotation.outlook() if dry_run else key_rotation.rotate(by=by)
         for standing in key_rotation.ring():
             self.stdout.write(json.dumps(facts(standing)) if as_json else line(standing))
         self.stderr.write(told)
