@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -182,8 +182,10 @@ def _place(after: str) -> Place:
     form = _PLACE.fullmatch(after)
     try:
         moment, pk = (datetime.fromisoformat(form[1]), UUID(form[2])) if form else (None, None)
-    except ValueError:
+        # With its offset it may lie beyond the years that there are.
+        moment = moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None:
         raise Invalid("after", "This is no place in the list; begin at its top.")
     return Place(moment.isoformat(), pk)

@@ -17,6 +17,7 @@ from portal import second_factor, sessions
 from portal.actor import NOBODY, Actor
 from portal.failures import Unavailable, is_outage
 from portal.refusal import Refusal
+from portal.way_back import PAGES, page_of
 
 
 class PageRequest(HttpRequest):
@@ -62,8 +63,8 @@ class LoginMiddleware(LoginRequiredMiddleware):
 
     def handle_no_permission(self, request: PageRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]
         if not request.htmx:
-            return redirect_to_login(request.get_full_path() if request.method == "GET" else "/portal/")
-        login = redirect_to_login(request.htmx.current_url_abs_path or "/portal/")
+            return redirect_to_login(request.get_full_path() if request.method == "GET" else PAGES)
+        login = redirect_to_login(page_of(request.htmx) or PAGES)
         return HttpResponseClientRedirect(login.url)
 
 

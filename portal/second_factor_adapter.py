@@ -44,8 +44,11 @@ def host_of(request: HttpRequest) -> str:
 
 
 def asked_host(request: HttpRequest) -> str:
-    """The host in the address that the browser shows, without the port."""
-    return urlsplit(f"//{request.get_host()}").hostname or ""
+    """The host in the address that the browser shows, without the port; empty where that is none."""
+    try:
+        return urlsplit(f"//{request.get_host()}").hostname or ""
+    except ValueError:  # Django lets more between brackets pass than an IPv6 address.
+        return ""
 
 
 def _handle(user: User) -> bytes:

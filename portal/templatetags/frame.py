@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from portal import expiry
-from portal.way_back import own_page
+from portal.way_back import own_page, page_of
 
 register = template.Library()
 
@@ -66,7 +66,7 @@ def way_back(context: template.Context) -> str:
     """The page from which the person asked for what was refused."""
     request = context["request"]
     htmx = getattr(request, "htmx", None)
-    return own_page((htmx.current_url_abs_path if htmx else None) or request.POST.get("next"))
+    return own_page((page_of(htmx) if htmx else None) or request.POST.get("next"))
 
 
 def distance(at: datetime, now: datetime) -> str:

@@ -22,6 +22,7 @@ from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
+NIL = "00000000-0000-4000-8000-000000000000"
 LIST = "/portal/shutdowns/"
 ORDER = f"{LIST}order/"
 HTMX = {"HX-Request": "true"}
@@ -317,7 +318,16 @@ class TestList:
         found = re.findall(r'<tr id="shutdown-([^"]+)"', first + second)
         assert found == [str(job.pk) for job in made]
 
-    @pytest.mark.parametrize("query", [{"after": "x"}, {"device": "a b"}, {"after": "2026-13-01T00:00:00_" + "0" * 36}])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            {"after": "x"},
+            {"device": "a b"},
+            {"after": f"2026-13-01T00:00:00_{NIL}"},
+            {"after": f"9999-12-31T23:59:59-23:59_{NIL}"},
+            {"after": f"0001-01-01T00:00:00+23:59_{NIL}"},
+        ],
+    )
     def test_a_place_that_is_none_is_refused(self, ada: Client, query: dict[str, str]) -> None:
         assert ada.get(LIST, query).status_code == 400
 

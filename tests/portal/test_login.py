@@ -84,3 +84,12 @@ def test_htmx_whose_session_has_ended_is_sent_to_the_login_and_back(db: None) ->
         headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/portal/devices/"},
     )
     assert answer["HX-Redirect"] == "/portal/login/?next=/portal/devices/"
+
+
+@pytest.mark.parametrize("shown", ["http://[bad", "//[", "http://a]b/", "\x00", "http://elsewhere.example/portal/"])
+def test_a_page_that_is_none_of_ours_is_not_gone_back_to(client: Client, db: None, shown: str) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": shown}
+    assert client.get("/portal/devices/", headers=headers)["HX-Redirect"] == "/portal/login/?next=/portal/"
+    wrong = client.post("/portal/login/", {"username": "ada", "password": "x"}, headers=headers)
+    assert wrong.status_code == 403
+    assert client.get("/portal/nowhere/", headers=headers).status_code in (200, 404)

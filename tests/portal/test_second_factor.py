@@ -727,6 +727,7 @@ class TestPasskey:
             ("gate.example:8443", True, "", ""),
             ("gate.example", True, "https://portal.example:8443", "open https://portal.example:8443"),
             ("portal.example:8443", True, "https://portal.example:8443", ""),
+            ("[1:2]", True, "https://portal.example:8443", "open https://portal.example:8443"),
         ],
     )
     def test_is_offered_where_browsers_use_one_and_else_it_is_said_why_not(
