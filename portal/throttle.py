@@ -1,13 +1,14 @@
 """Slow down whoever fails: by address, and by address on one account, never by account alone.
 
-Failures in a row beyond the free ones cost a wait of 1, 2, 4 … 60 seconds. A success clears the pair. Because nothing
-is counted by account alone, a stranger can't lock a known user out; because only failures are counted, a valid
-credential is never slowed by others behind its address. Who guesses at generated secrets, which nobody mistypes, is
+After the free failures in a row, each costs a wait of 1, 2, 4 … 60 seconds. A success clears the pair. Because nothing
+is counted by account alone, a stranger can't lock a known user out; who has logged in from an address lately does not
+wait for the failures of others behind it. Who guesses at generated secrets, which nobody mistypes, is
 counted in fixed minutes by `missed`; there a success clears nothing.
 """
 
 import hashlib
 import ipaddress
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ FREE_ON_ACCOUNT = 5
 FREE_ON_ADDRESS = 20
 LONGEST_WAIT = 60
 FORGOTTEN_AFTER = timedelta(minutes=15)
+KNOWN_FOR = timedelta(days=30)
 MISSES_ON_ACCOUNT = 10
 MISSES_ON_ADDRESS = 30
 MINUTE = 60
@@ -31,30 +33,27 @@ def check(address: str, account: str) -> None:
     """Refuse while this address has to wait; ask before a slow look at a password."""
     now = timezone.now()
     # A wait that lasts longer than any was written before the clock was set back; it is over.
-    waits = FailedAttempts.objects.filter(
-        key__in=_keys(address, account), wait_until__gt=now, wait_until__lte=now + timedelta(seconds=LONGEST_WAIT)
-    )
-    if latest := max((row.wait_until for row in waits if row.wait_until), default=None):
-        raise _too_many(latest, now)
+    latest = now + timedelta(seconds=LONGEST_WAIT)
+    rows = _that_count(FailedAttempts.objects.filter(key__in=_keys(address, account)), address, account, now)
+    if waits := [row.wait_until for row in rows if row.wait_until and now < row.wait_until <= latest]:
+        raise _too_many(max(waits), now)
 
 
-def failed(
-    address: str, account: str, *, free_on_account: int = FREE_ON_ACCOUNT, free_on_address: int = FREE_ON_ADDRESS
-) -> None:
+def failed(address: str, account: str) -> None:
     """Count a failure; refuse if it was one too many, so that the caller says 429 in place of its own no."""
     now = timezone.now()
-    waits = []
+    rows = []
     with transaction.atomic():
-        for key, free in zip(_keys(address, account), (free_on_address, free_on_account), strict=True):
+        for key, free in zip(_keys(address, account), (FREE_ON_ADDRESS, FREE_ON_ACCOUNT), strict=True):
             row, _ = FailedAttempts.objects.select_for_update().get_or_create(key=key, defaults={"last_at": now})
             row.failures = 1 if row.last_at < now - FORGOTTEN_AFTER else row.failures + 1
             row.last_at = now
             over = row.failures - free
-            row.wait_until = now + timedelta(seconds=min(2 ** min(over - 1, 6), LONGEST_WAIT)) if over > 0 else None
+            row.wait_until = now + timedelta(seconds=min(2 ** min(over, 6), LONGEST_WAIT)) if over >= 0 else None
             row.save()
-            if row.wait_until:
-                waits.append(row.wait_until)
-    if waits:
+            rows.append((row, over))
+    known = _that_count([row for row, _ in rows], address, account, now)
+    if waits := [row.wait_until for row, over in rows if row in known and over > 0 and row.wait_until]:
         raise _too_many(max(waits), now)
 
 
@@ -73,13 +72,30 @@ def is_over(address: str) -> bool:
 
 
 def succeeded(address: str, account: str) -> None:
-    """Forget the failures of this address on this account."""
-    FailedAttempts.objects.filter(key=_keys(address, account)[1]).delete()
+    """Forget the failures of this address on this account, and know the two together for a while."""
+    now = timezone.now()
+    facts = {"failures": 0, "last_at": now, "wait_until": None, "succeeded_at": now}
+    FailedAttempts.objects.update_or_create(key=_keys(address, account)[1], defaults=facts)
+
+
+def succeeded_for_all(address: str, account: str) -> None:
+    """Forget the failures of this address, for which all behind it wait together; where no password can be guessed."""
+    FailedAttempts.objects.filter(key__in=_keys(address, account)).delete()
 
 
 def forget() -> None:
     """Remove what no longer counts."""
-    FailedAttempts.objects.filter(last_at__lt=timezone.now() - FORGOTTEN_AFTER).delete()
+    now = timezone.now()
+    old = FailedAttempts.objects.filter(last_at__lt=now - FORGOTTEN_AFTER)
+    old.exclude(succeeded_at__gte=now - KNOWN_FOR).delete()
+
+
+def _that_count(rows: Iterable[FailedAttempts], address: str, account: str, now: datetime) -> list[FailedAttempts]:
+    """Those for which this address waits on this account: its own alone if the two are known together."""
+    found = {row.key: row for row in rows}
+    pair = found.get(_keys(address, account)[1])
+    is_known = pair is not None and pair.succeeded_at is not None and pair.succeeded_at >= now - KNOWN_FOR
+    return [pair] if pair and is_known else list(found.values())
 
 
 def _keys(address: str, account: str) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def login(name: str, password: str, *, address: str) -> LoggedIn:
         same = UserPassAccount.objects.select_for_update().filter(pk=account.pk, generation=account.generation)
         if not same:
             raise wrong
-        throttle.succeeded(address, counted)
+        throttle.succeeded_for_all(address, counted)
         begun = UserPassLogin.objects.create(
             id=made.id,
             account=account,

@@ -127,6 +127,7 @@ class Migration(migrations.Migration):
                 ('failures', models.PositiveIntegerField(default=0)),
                 ('last_at', models.DateTimeField()),
                 ('wait_until', models.DateTimeField(null=True)),
+                ('succeeded_at', models.DateTimeField(null=True)),
             ],
             options={
                 'indexes': [models.Index(fields=['last_at'], name='failed_attempts_by_age')],

@@ -13,6 +13,7 @@ class FailedAttempts(models.Model):
     failures = models.PositiveIntegerField(default=0)
     last_at = models.DateTimeField()
     wait_until = models.DateTimeField(null=True)
+    succeeded_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [models.Index(fields=["last_at"], name="failed_attempts_by_age")]

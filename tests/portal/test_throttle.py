@@ -14,8 +14,8 @@ from portal.refusal import TooMany
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
-# What the first ten failures on one account cost, in seconds.
-WAITS = [None, None, None, None, None, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+# What the failures on one account cost, one after the other, in seconds; the fifth costs one, which it does not say.
+WAITS = [None, None, None, None, None, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
 @pytest.fixture(autouse=True)
@@ -45,16 +45,53 @@ def test_failures_on_one_account_cost_a_wait_that_doubles_up_to_a_minute() -> No
 
 
 def test_failures_on_many_accounts_cost_their_address_a_wait() -> None:
-    assert [cost(HERE, f"person {n}") for n in range(23)] == [None] * 20 + [1, 2, 4]
+    assert [cost(HERE, f"person {n}") for n in range(23)] == [None] * 20 + [2, 4, 8]
     assert waits(HERE, "somebody else")
+
+
+def test_the_fifth_failure_in_a_row_makes_the_next_try_wait_a_second(clock: Any) -> None:
+    for _ in range(4):
+        cost(HERE, "ada")
+    assert not waits(HERE, "ada")
+    assert cost(HERE, "ada") is None
+    assert waits(HERE, "ada")
+    clock.shift(1.001)
+    assert not waits(HERE, "ada")
+
+
+def test_who_has_logged_in_from_an_address_does_not_wait_for_others_behind_it(clock: Any) -> None:
+    throttle.succeeded(HERE, "ada")
+    for n in range(30):
+        cost(HERE, f"person {n}")
+    assert waits(HERE, "bob")
+    assert not waits(HERE, "ada")
+    assert [cost(HERE, "ada") for _ in WAITS] == WAITS
+    assert waits(HERE, "ada")
+    throttle.succeeded(HERE, "ada")
+    clock.shift(timedelta(days=29))
+    throttle.forget()
+    for n in range(30):
+        cost(HERE, f"person {n}")
+    assert not waits(HERE, "ada")
+    clock.shift(timedelta(days=2))
+    throttle.forget()
+    assert not FailedAttempts.objects.exists()
+
+
+def test_where_all_wait_together_a_success_ends_the_wait_of_all() -> None:
+    for n in range(25):
+        cost(HERE, f"person {n}")
+    assert waits(HERE, "ada")
+    throttle.succeeded_for_all(HERE, "ada")
+    assert not waits(HERE, "bob")
 
 
 def test_a_wait_ends_when_it_says(clock: Any) -> None:
     for _ in range(8):
         seconds = cost(HERE, "ada")
-    assert seconds == 4
+    assert seconds == 8
     assert waits(HERE, "ada")
-    clock.shift(4.001)
+    clock.shift(8.001)
     assert not waits(HERE, "ada")
 
 
@@ -62,9 +99,9 @@ def test_the_refusal_says_how_long_rounded_up(clock: Any) -> None:
     for _ in range(8):
         cost(HERE, "ada")
     clock.shift(0.5)
-    with pytest.raises(TooMany, match="try again in 4 s") as refused:
+    with pytest.raises(TooMany, match="try again in 8 s") as refused:
         throttle.check(HERE, "ada")
-    assert refused.value.retry_after == 4
+    assert refused.value.retry_after == 8
 
 
 def test_a_stranger_elsewhere_does_not_lock_a_known_user_out() -> None:
