@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from devices import bulk, bulk_decisions, forms, listing
 from devices.models import ID, BulkDecision, BulkItem, Device
 from portal.access import requires
+from portal.form_reading import read
 from portal.pages import PageRequest, fragment
 from portal.refusal import Invalid
 from portal.scopes import Scope
@@ -28,7 +29,7 @@ _PLACE = re.compile(r"\d{1,18}", re.ASCII)
 @requires(Scope.DEVICES_ADMIT)
 def decide(request: PageRequest) -> HttpResponse:
     """Freeze what is asked for. Accepting those that were ticked begins at once; anything else is reviewed first."""
-    wanted = forms.read(forms.BulkForm(request.POST))
+    wanted = read(forms.BulkForm(request.POST), of_page=("id", "which", "decision", "query"))
     everything = wanted["which"] == "all"
     devices = _all(wanted["query"]) if everything else _chosen(request.POST.getlist("chosen"))
     asked = bulk_decisions.ask(

@@ -1,11 +1,8 @@
 """What a person sends with a decision about a device."""
 
-from typing import Any
-
 from django import forms
 
 from devices import bulk
-from portal.refusal import Invalid
 from portal.whole_number_field import WholeNumberField
 
 
@@ -30,11 +27,3 @@ class BulkForm(forms.Form):
     decision = forms.ChoiceField(choices=[(word, word) for word in bulk.DECISIONS])
     query = forms.CharField(max_length=2000, required=False)
     reason = forms.CharField(max_length=500, required=False)
-
-
-def read(form: forms.Form) -> dict[str, Any]:
-    """What the form holds; the first thing that is wrong with it is refused."""
-    for field, mistakes in form.errors.get_json_data().items():
-        sentence = mistakes[0]["message"] if field == "reason" else "Reload the page, then decide again."
-        raise Invalid(field, sentence)
-    return form.cleaned_data

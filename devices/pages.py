@@ -24,6 +24,7 @@ from devices import (
 from devices.models import Device, KeyChange, KeyChangeRequest, Status
 from portal.access import requires
 from portal.csv_file import csv_file
+from portal.form_reading import read
 from portal.models import AuditEvent
 from portal.pages import PageRequest, fragment
 from portal.scopes import Scope
@@ -85,7 +86,7 @@ def detail(request: PageRequest, device_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.DEVICES_ADMIT)
 def accept(request: PageRequest, device_id: str) -> HttpResponse:
-    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    device, wanted = _find(device_id), read(forms.DecisionForm(request.POST))
     admission.decide(device, Status.ACCEPTED, by=request.actor, **wanted)
     return _show(request, device)
 
@@ -93,7 +94,7 @@ def accept(request: PageRequest, device_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.DEVICES_ADMIT)
 def reject(request: PageRequest, device_id: str) -> HttpResponse:
-    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    device, wanted = _find(device_id), read(forms.DecisionForm(request.POST))
     admission.decide(device, Status.REJECTED, by=request.actor, **wanted)
     return _show(request, device)
 
@@ -101,7 +102,7 @@ def reject(request: PageRequest, device_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.DEVICES_DELETE)
 def deny(request: PageRequest, device_id: str) -> HttpResponse:
-    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    device, wanted = _find(device_id), read(forms.DecisionForm(request.POST))
     denial.deny(device, by=request.actor, **wanted)
     return _show(request, device)
 
@@ -109,7 +110,7 @@ def deny(request: PageRequest, device_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.DEVICES_DELETE)
 def restore(request: PageRequest, device_id: str) -> HttpResponse:
-    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    device, wanted = _find(device_id), read(forms.DecisionForm(request.POST))
     denial.restore(device, by=request.actor, **wanted)
     return _show(request, device)
 
@@ -117,7 +118,7 @@ def restore(request: PageRequest, device_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.DEVICES_DELETE)
 def purge(request: PageRequest, device_id: str) -> HttpResponse:
-    device, wanted = _find(device_id), forms.read(forms.DecisionForm(request.POST))
+    device, wanted = _find(device_id), read(forms.DecisionForm(request.POST))
     denial.purge(device, by=request.actor, **wanted)
     if request.htmx and request.htmx.target == "device":
         return HttpResponseClientRedirect(LIST)
@@ -130,7 +131,7 @@ def purge(request: PageRequest, device_id: str) -> HttpResponse:
 @requires(Scope.DEVICES_ADMIT)
 def accept_key(request: PageRequest, device_id: str, change: int) -> HttpResponse:
     wanting = _find_change(device_id, change)
-    keychange.accept(wanting, by=request.actor, **forms.read(forms.ReasonForm(request.POST)))
+    keychange.accept(wanting, by=request.actor, **read(forms.ReasonForm(request.POST)))
     return _show(request, _find(device_id))
 
 
@@ -138,7 +139,7 @@ def accept_key(request: PageRequest, device_id: str, change: int) -> HttpRespons
 @requires(Scope.DEVICES_ADMIT)
 def refuse_key(request: PageRequest, device_id: str, change: int) -> HttpResponse:
     wanting = _find_change(device_id, change)
-    keychange.refuse(wanting, by=request.actor, **forms.read(forms.ReasonForm(request.POST)))
+    keychange.refuse(wanting, by=request.actor, **read(forms.ReasonForm(request.POST)))
     return _show(request, _find(device_id))
 
 

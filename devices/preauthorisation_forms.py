@@ -1,7 +1,6 @@
 """What a person says about devices that are expected: one in a form, or many in a list."""
 
 import json
-from typing import Any
 
 from django import forms
 
@@ -50,13 +49,6 @@ class JudgedForm(forms.Form):
     """The lines that were shown as ready."""
 
     judged = forms.CharField()
-
-
-def read(form: forms.Form) -> dict[str, Any]:
-    """What the form holds; the first thing that is wrong with it is refused."""
-    for field in form.errors:
-        raise Invalid(field, "Judge the list again; what came was not what the page had sent.")
-    return form.cleaned_data
 
 
 def _identity(said: str) -> identity.Identity:

@@ -10,14 +10,16 @@ from django.views.decorators.http import require_POST, require_safe
 from devices import device_lists, examples, preauthorisation, submission
 from devices.device_lists import Line
 from devices.preauthorisation import REFUSED, Outcome
-from devices.preauthorisation_forms import ExpectedForm, JudgedForm, ListForm, read
+from devices.preauthorisation_forms import ExpectedForm, JudgedForm, ListForm
 from portal.access import requires
+from portal.form_reading import read
 from portal.pages import PageRequest
 from portal.refusal import Invalid, Refusal
 from portal.scopes import Scope
 
 # How many outcomes of a kind a page shows.
 SHOWN = 200
+JUDGE_AGAIN = "Judge the list again; what came was not what the page had sent."
 # Without the mark that our other files set before a cell like this key: here it is to be replaced.
 TEMPLATE = f'mac,serial,key\r\n00:1b:44:11:3a:b7,PRESS-1,"{examples.KEY}"\r\n'
 
@@ -60,7 +62,8 @@ def judge(request: PageRequest) -> HttpResponse:
 @requires(Scope.DEVICES_ADMIT)
 def carry_out(request: PageRequest) -> HttpResponse:
     """Preauthorize the devices of exactly those lines that were shown as ready."""
-    lines = preauthorisation.unpack(read(JudgedForm(request.POST))["judged"])
+    wanted = read(JudgedForm(request.POST), of_page=("judged",), otherwise=JUDGE_AGAIN)
+    lines = preauthorisation.unpack(wanted["judged"])
     outcomes = preauthorisation.carry_out(lines, by=request.actor)
     return render(request, "devices/line_outcomes.html", {**_facts(lines, outcomes), "done": True})
 

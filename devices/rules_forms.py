@@ -1,13 +1,12 @@
 """What a person says about an enrolment rule."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django import forms
 
 from devices import rules
 from devices.models import EnrolmentRule, Verdict
-from portal.refusal import Invalid
+from portal.form_reading import read
 from portal.whole_number_field import WholeNumberField
 
 # As a browser writes a moment, with seconds and without; all in UTC.
@@ -72,10 +71,3 @@ def said(rule: EnrolmentRule) -> dict[str, Any]:
 def unsaved(form: forms.Form) -> EnrolmentRule:
     """A rule with the conditions of the form, to be looked at only."""
     return EnrolmentRule(**read(form))
-
-
-def read(form: forms.Form) -> Mapping[str, Any]:
-    """What the form holds; the first thing that is wrong with it is refused."""
-    for field, mistakes in form.errors.get_json_data().items():
-        raise Invalid(field, mistakes[0]["message"] if field != "seen" else "Reload the page, then decide again.")
-    return form.cleaned_data

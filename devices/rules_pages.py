@@ -12,8 +12,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from devices import enrolment, known_cas, rules, rules_preview
 from devices.models import EnrolmentRule
-from devices.rules_forms import ConditionsForm, RuleForm, SeenForm, blank, read, said, unsaved
+from devices.rules_forms import ConditionsForm, RuleForm, SeenForm, blank, said, unsaved
 from portal.access import requires
+from portal.form_reading import read
 from portal.pages import PageRequest, fragment
 from portal.refusal import Invalid
 from portal.scopes import Scope

@@ -11,6 +11,7 @@ from devices import shutdown_fields
 from devices.models import ID
 from devices.rules_forms import MOMENTS, NO_MOMENT
 from devices.shutdown_fields import Order
+from portal.form_reading import read
 from portal.refusal import Invalid
 from portal.whole_number_field import WholeNumberField
 
@@ -153,10 +154,7 @@ class RetryForm(ConfirmForm):
 
 def key_in(sent: QueryDict) -> Any:
     """The key of a page, under which it orders once."""
-    form = KeyForm(sent)
-    if not form.is_valid():
-        raise Invalid("key", "Reload the page, then decide again.")
-    return form.cleaned_data["key"]
+    return read(KeyForm(sent), of_page=("key",))["key"]
 
 
 class KeyForm(forms.Form):

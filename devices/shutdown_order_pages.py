@@ -9,13 +9,14 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from devices import forms, listing, shutdown, shutdown_fields, shutdown_listing, shutdown_preview
+from devices import listing, shutdown, shutdown_fields, shutdown_listing, shutdown_preview
 from devices.models import ID, Device, Status, Via
 from devices.shutdown_forms import ChoiceForm, ConfirmForm, OrderForm, key_in
 from devices.shutdown_preview import Preview
 from devices.shutdown_refusals import CountMismatch
 from portal import sessions
 from portal.access import requires
+from portal.form_reading import read
 from portal.pages import PageRequest
 from portal.refusal import Invalid, Refusal
 from portal.scopes import Scope
@@ -37,7 +38,7 @@ def new(request: PageRequest) -> HttpResponse:
 @requires(Scope.SHUTDOWNS_REQUEST)
 def choose(request: PageRequest) -> HttpResponse:
     """The form with the devices of the list that were chosen there: those ticked, or all accepted ones that match."""
-    wanted = forms.read(ChoiceForm(request.POST))
+    wanted = read(ChoiceForm(request.POST), of_page=("which", "query"))
     ids = _all(wanted["query"]) if wanted["which"] == "all" else _ticked(request.POST.getlist("chosen"))
     if not ids:
         raise Invalid("chosen", "Choose at least one accepted device: tick its box, or take all that match.")

@@ -1,12 +1,10 @@
 """What a person sends to change a file of a configuration."""
 
 import re
-from typing import Any
 
 from django import forms
 
 from devices import config_files
-from portal.refusal import Invalid
 
 _LINE_ENDS = re.compile(r"\r\n?")
 
@@ -43,10 +41,3 @@ def as_typed(sent: str, before: str) -> str:
     if typed == _LINE_ENDS.sub("\n", before):
         return before
     return typed.replace("\n", "\r\n") if "\r\n" in before else typed
-
-
-def read(form: forms.Form) -> dict[str, Any]:
-    """What the form holds; the first thing that is wrong with it is refused."""
-    for field, mistakes in form.errors.get_json_data().items():
-        raise Invalid(field, f"{field.replace('_', ' ').capitalize()}: {mistakes[0]['message']}")
-    return form.cleaned_data

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST
 from devices import admission, configs, stored, stored_forms
 from devices.models import Device
 from portal.access import requires
+from portal.form_reading import read
 from portal.pages import PageRequest, fragment
 from portal.scopes import Scope
 
@@ -20,7 +21,7 @@ _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 def put_file(request: PageRequest, device_id: str) -> HttpResponse:
     """Put a file down, new or in place of one."""
     device, form = _find(device_id), stored_forms.FileForm(request.POST)
-    wanted = stored_forms.read(form)
+    wanted = read(form, named=True)
     present = configs.current(device)
     before = present.files.get(wanted["was"], {}) if present else {}
     told = {name: wanted[name] for name in ("reason", "seen", "was")}
@@ -31,7 +32,7 @@ def put_file(request: PageRequest, device_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.DEVICES_UPDATE)
 def remove_file(request: PageRequest, device_id: str) -> HttpResponse:
-    device, wanted = _find(device_id), stored_forms.read(stored_forms.RemovalForm(request.POST))
+    device, wanted = _find(device_id), read(stored_forms.RemovalForm(request.POST), named=True)
     configs.remove_file(device, by=request.actor, **wanted)
     return _show(request, device, "")
 

@@ -18,9 +18,9 @@ from gateway.models import Route
 from gateway.route_forms import DeletionForm, ReasonForm, RouteForm, TryForm
 from portal import audit_listing
 from portal.access import requires
+from portal.form_reading import read
 from portal.models import AuditEvent
 from portal.pages import PageRequest
-from portal.people_forms import read
 from portal.refusal import Refusal
 from portal.scopes import Scope
 from tokens.example_calls import CA_FILE

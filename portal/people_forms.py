@@ -9,7 +9,6 @@ from django.http import QueryDict
 
 from portal import profile
 from portal.models import Tenant, User
-from portal.refusal import Invalid
 from portal.roles import SCOPES, Role
 from portal.scopes import Scope
 from portal.tenants import FIRST
@@ -113,13 +112,6 @@ class SearchForm(forms.Form):
     """A part of a name."""
 
     q = forms.CharField(max_length=150, required=False)
-
-
-def read(form: forms.Form) -> dict[str, Any]:
-    """What the form holds; the first thing that is wrong with it is refused."""
-    for field, mistakes in form.errors.get_json_data().items():
-        raise Invalid(field, mistakes[0]["message"] if field != "seen" else "Reload the page, then decide again.")
-    return form.cleaned_data
 
 
 def explained(offered: Collection[Role], checked: str) -> list[Choice]:

@@ -21,6 +21,7 @@ from portal import (
     text,
 )
 from portal.access import requires
+from portal.form_reading import read
 from portal.models import AuditEvent, User
 from portal.pages import PageRequest, fragment
 from portal.people_forms import (
@@ -31,7 +32,6 @@ from portal.people_forms import (
     ResetForm,
     RoleForm,
     SearchForm,
-    read,
 )
 from portal.refusal import Invalid
 from portal.roles import Role

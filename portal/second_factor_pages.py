@@ -11,9 +11,9 @@ from django_htmx.http import reswap, retarget
 
 from portal import second_factor, second_factor_changes, second_factor_passkeys, sessions
 from portal.access import requires
+from portal.form_reading import read
 from portal.models import User
 from portal.pages import PageRequest, before_second_factor
-from portal.people_forms import read
 from portal.refusal import Refusal
 from portal.second_factor_forms import AppForm, PasskeyForm, PasskeyNameForm, ProofForm, SeenForm
 

@@ -11,9 +11,9 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 
 from portal import tenants
 from portal.access import requires
+from portal.form_reading import read
 from portal.models import Tenant
 from portal.pages import PageRequest, fragment
-from portal.people_forms import read
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from portal.tenant_forms import DeletionForm, NewTenantForm, TitleForm

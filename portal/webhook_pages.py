@@ -13,10 +13,10 @@ from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigg
 
 from portal import backlog, deliveries, parameters, webhooks
 from portal.access import requires
+from portal.form_reading import read
 from portal.keyset import Order, Place
 from portal.models import Delivery, DeliveryState, Webhook
 from portal.pages import PageRequest, fragment
-from portal.people_forms import read
 from portal.refusal import Invalid, Refusal
 from portal.scopes import Scope
 from portal.targets import TargetNotAllowed

@@ -12,9 +12,9 @@ from django_htmx.http import reswap, retarget
 
 from portal import audit_listing, parameters, sessions
 from portal.access import requires
+from portal.form_reading import read
 from portal.models import AuditEvent
 from portal.pages import PageRequest
-from portal.people_forms import read
 from portal.refusal import Refusal
 from portal.scopes import Scope
 from tokens import kinds, overlap, rotation_guide

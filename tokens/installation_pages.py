@@ -10,8 +10,8 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from portal import sessions
 from portal.access import requires
+from portal.form_reading import read
 from portal.pages import PageRequest
-from portal.people_forms import read
 from portal.refusal import Invalid, NotFound
 from portal.scopes import Scope
 from tokens import (
