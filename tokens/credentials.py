@@ -69,8 +69,7 @@ def issue(
         wanted |= own & set(by.scopes)
     if foreign := beyond(wanted, version.scopes) - own:
         raise Invalid("scopes", f"{version} does not declare {min(foreign)[:40]}; it may have {_listed(version)}.")
-    if extra := beyond(wanted, by.scopes):
-        raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot grant it; leave it out.")
+    issuing.refuse_beyond(wanted, by)
     now, kind = timezone.now(), kinds.KINDS[AppCredential]
     try:
         with transaction.atomic():

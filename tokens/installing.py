@@ -11,7 +11,6 @@ from portal import audit, outbox
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import NotFound, Refusal
-from portal.scopes import beyond
 from tokens import device_endings, held, issuing, kinds, overlap, refused, registration, secret
 from tokens.models import App, AppVersion, InstalledApp
 from tokens.overlap import Rotated
@@ -57,8 +56,7 @@ def install(
 ) -> Rotated:
     """Install the version on an accepted device, where no version of the app is, and make its app token."""
     life = overlap.judge_days(days)
-    if extra := beyond(version.scopes, by.scopes):
-        raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, which {version} opens; ask who does.")
+    issuing.refuse_beyond(version.scopes, by, f"which {version} opens; ask who does")
     now, kind = timezone.now(), kinds.KINDS[InstalledApp]
     try:
         with transaction.atomic():
@@ -100,8 +98,7 @@ def install(
 def change_version(installed: InstalledApp, version: AppVersion, *, by: Actor, seen: int | None = None) -> Any:
     """Put another version of the app in its place. The token stays; features count from the next request on, scopes
     from the next access token on."""
-    if extra := beyond(version.scopes, by.scopes):
-        raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, which {version} opens; ask who does.")
+    issuing.refuse_beyond(version.scopes, by, f"which {version} opens; ask who does")
     to = registration.locked_version(version)
     locked = held.lock(installed, seen)
     held.refuse_ended(locked)

@@ -20,6 +20,7 @@ from tokens import lookup, secret
 from tokens.models import ApiToken
 
 KIND = "gate_pat"
+CANNOT_GRANT = "so you cannot grant it; leave it out"
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
@@ -50,8 +51,7 @@ def issue(
     """
     text.check("name", name, least=1, most=100)
     wanted = _known(scopes)
-    if extra := beyond(wanted, by.scopes):
-        raise TooBroad(f"You do not hold {_listed(extra)}, so you cannot grant it; leave it out.")
+    refuse_beyond(wanted, by)
     if extra := beyond(wanted, held(owner.role, is_active=owner.is_active)):
         raise TooBroad(f"{owner.username} does not hold {_listed(extra)}, so their token cannot; leave it out.")
     if not 1 <= days <= settings.TOKEN_MAX_DAYS:
@@ -78,6 +78,12 @@ def person_behind(actor: Actor) -> User:
     if person is None:
         raise NobodyBehind("An API token belongs to a person, and there is none behind an app; ask a person for one.")
     return person
+
+
+def refuse_beyond(scopes: Collection[str], by: Actor, so: str = CANNOT_GRANT) -> None:
+    """Refuse who does not hold all of these scopes; `so` ends the sentence with what follows from it."""
+    if extra := beyond(scopes, by.scopes):
+        raise TooBroad(f"You do not hold {_listed(extra)}, {so}.")
 
 
 def judge_addresses(addresses: Collection[str], by: Actor) -> None:

@@ -16,9 +16,7 @@ from portal import text
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
 from portal.rest import written
-from portal.scopes import beyond
-from tokens import held, kinds
-from tokens.issuing import TooBroad
+from tokens import held, issuing, kinds
 from tokens.models import HeldSecret, Holder
 
 GRACE_HOURS, LONGEST_GRACE_HOURS = 24, 30 * 24
@@ -197,8 +195,7 @@ def judge_grant(holder: Holder, by: Actor) -> None:
     """Refuse who would be shown a secret that opens what they may not; an app rotates its own whatever it holds."""
     if by.credential == f"credential {holder.pk}":
         return
-    if extra := beyond(holder.granted, by.scopes):
-        raise TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot be given a secret that opens it.")
+    issuing.refuse_beyond(holder.granted, by, "so you cannot be given a secret that opens it")
 
 
 def _overlap(locked: Holder, now: datetime) -> tuple[HeldSecret, HeldSecret]:

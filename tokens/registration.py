@@ -9,7 +9,7 @@ from django.utils import timezone
 from portal import audit, outbox, tenants, text
 from portal.actor import Actor
 from portal.refusal import Invalid, NotFound, Refusal
-from portal.scopes import beyond, is_known, refuse_too_many
+from portal.scopes import is_known, refuse_too_many
 from tokens import issuing, refused, switching
 from tokens.models import App, AppCredential, AppVersion, Holder, InstalledApp, Stage
 
@@ -106,8 +106,7 @@ def add_version(
     refuse_too_many(scopes)
     if foreign := [scope for scope in scopes if not is_known(scope)]:
         raise Invalid("scopes", f"There is no scope {min(foreign)[:40]}; the API page lists them all.")
-    if extra := beyond(scopes, by.scopes):
-        raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot grant it; leave it out.")
+    issuing.refuse_beyond(scopes, by)
     try:
         with transaction.atomic():
             locked = _locked_app(app)

@@ -11,7 +11,6 @@ from django.utils import timezone
 from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
-from portal.scopes import beyond
 from tokens import ending, gateway_tokens, issuing
 from tokens.models import ApiToken, Stated
 
@@ -46,8 +45,7 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
     if by.owner != token.owner_id and by.kind not in ("command", "worker"):
         raise ending.NotYours(f"{token} belongs to another; only its owner is shown a new secret, so ask them.")
     if by.credential != issuing.credential(token.pk):
-        if extra := beyond(token.scopes, by.scopes):
-            raise issuing.TooBroad(f"You do not hold {', '.join(sorted(extra))}, so you cannot rotate this token.")
+        issuing.refuse_beyond(token.scopes, by, "so you cannot rotate this token")
         issuing.judge_addresses(token.addresses, by)
     if not 0 <= overlap_hours <= LONGEST_OVERLAP_HOURS:
         raise Invalid("overlap_hours", f"The overlap is 0 to {LONGEST_OVERLAP_HOURS} hours.")
