@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from devices import shutdown_cancel
@@ -45,6 +45,15 @@ class Unknown(NotFound):
 
     def __init__(self, device_id: str) -> None:
         super().__init__(f"There is no device {device_id}; check the id, and the denied list.")
+
+
+def find(device_id: str, among: QuerySet[Device] | None = None) -> Device:
+    """The device of this id, of all or of those `among` which it may be."""
+    devices = Device.objects.all() if among is None else among
+    device: Device | None = devices.filter(pk=device_id).first()
+    if device is None:
+        raise Unknown(device_id)
+    return device
 
 
 def decisions(device: Device) -> tuple[Status, ...]:

@@ -136,9 +136,7 @@ def _files(device: Device) -> Files:
 
 def _lock(device: Device) -> None:
     """Hold the device, so that nothing is put down behind a denial and of two people the second sees the first."""
-    locked = Device.objects.select_for_update().filter(pk=device.pk).first()
-    if locked is None:
-        raise admission.Unknown(device.pk)
+    locked = admission.find(device.pk, Device.objects.select_for_update())
     if locked.is_denied:
         raise admission.Denied(locked)
 

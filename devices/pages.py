@@ -145,10 +145,7 @@ def refuse_key(request: PageRequest, device_id: str, change: int) -> HttpRespons
 
 def _find(device_id: str) -> Device:
     said = ("introduction", "check_in", "system_info", "inventory")
-    device: Device | None = Device.objects.select_related(*said).filter(pk=device_id).first()
-    if device is None:
-        raise admission.Unknown(device_id)
-    return device
+    return admission.find(device_id, Device.objects.select_related(*said))
 
 
 def _find_change(device_id: str, number: int) -> KeyChangeRequest:

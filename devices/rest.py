@@ -69,10 +69,7 @@ class FleetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
     lookup_value_regex = ID
 
     def get_object(self) -> Device:
-        device = self.get_queryset().filter(pk=self.kwargs["pk"]).first()
-        if device is None:
-            raise admission.Unknown(self.kwargs["pk"])
-        return device
+        return admission.find(self.kwargs["pk"], self.get_queryset())
 
     def apply(
         self, request: Request, verb: Verb, *decision: Any, takes: type[Serializer[Any]] = ReasonSerializer

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 @requires(Scope.DEVICES_UPDATE)
 def put_file(request: PageRequest, device_id: str) -> HttpResponse:
     """Put a file down, new or in place of one."""
-    device, form = _find(device_id), stored_forms.FileForm(request.POST)
+    device, form = admission.find(device_id), stored_forms.FileForm(request.POST)
     wanted = read(form, named=True)
     present = configs.current(device)
     before = present.files.get(wanted["was"], {}) if present else {}
@@ -32,7 +32,7 @@ def put_file(request: PageRequest, device_id: str) -> HttpResponse:
 @require_POST
 @requires(Scope.DEVICES_UPDATE)
 def remove_file(request: PageRequest, device_id: str) -> HttpResponse:
-    device, wanted = _find(device_id), read(stored_forms.RemovalForm(request.POST), named=True)
+    device, wanted = admission.find(device_id), read(stored_forms.RemovalForm(request.POST), named=True)
     configs.remove_file(device, by=request.actor, **wanted)
     return _show(request, device, "")
 
@@ -52,13 +52,6 @@ def facts(request: PageRequest, device: Device) -> dict[str, Any]:
         "more_attributes": more_attributes,
         "system_info": stored.system_info(device),
     }
-
-
-def _find(device_id: str) -> Device:
-    device: Device | None = Device.objects.filter(pk=device_id).first()
-    if device is None:
-        raise admission.Unknown(device_id)
-    return device
 
 
 def _show(request: PageRequest, device: Device, changed: str) -> HttpResponse:

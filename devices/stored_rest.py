@@ -57,10 +57,7 @@ class StoredViewSet(Endpoint, viewsets.GenericViewSet[Device]):
     paged: ClassVar = ("events", "apps_states")
 
     def get_object(self) -> Device:
-        device: Device | None = self.get_queryset().filter(pk=self.kwargs["pk"]).first()
-        if device is None:
-            raise admission.Unknown(self.kwargs["pk"])
-        return device
+        return admission.find(self.kwargs["pk"], self.get_queryset())
 
     @extend_schema(
         responses={200: ConfigSerializer},

@@ -154,12 +154,9 @@ def decide(device: Device, decision: Status, by: Actor) -> None:
 
 def find(device_id: str) -> Device:
     """The device, denied or not; an id of another spelling is nobody's."""
-    device: Device | None = None
-    if re.fullmatch(ID, device_id):
-        device = next(iter(Device.objects.select_related("introduction").filter(pk=device_id)), None)
-    if device is None:
+    if not re.fullmatch(ID, device_id):
         raise admission.Unknown(device_id)
-    return device
+    return admission.find(device_id, Device.objects.select_related("introduction"))
 
 
 def present(device_id: str) -> Device:

@@ -80,9 +80,7 @@ class OneDevice(SatelliteEndpoint):
     def get(self, request: Request, uuid: str) -> Response:
         """Show a device, with what it uploaded."""
         related = ("introduction", "check_in", "system_info")
-        device = next(iter(Device.objects.present().select_related(*related).filter(pk=uuid)), None)
-        if device is None:
-            raise admission.Unknown(uuid)
+        device = admission.find(uuid, Device.objects.present().select_related(*related))
         return Response(SatelliteDeviceDetailSerializer(device).data)
 
     @extend_schema(operation_id="satellite_deny_device", responses={204: None})
