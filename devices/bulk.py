@@ -114,11 +114,7 @@ def _outcome(device_id: str, device: Device | None, refusal: Refusal | None, dec
         refusal = admission.Unknown(device_id)
     if refusal is None:
         return Outcome(device_id, decision.brings)
-    return Outcome(device_id, _standing(device) if device else "", refusal.code, str(refusal))
-
-
-def _standing(device: Device) -> str:
-    return "denied" if device.is_denied else device.status
+    return Outcome(device_id, device.standing if device else "", refusal.code, str(refusal))
 
 
 def _not_reached(device_id: str) -> Outcome:

@@ -15,9 +15,8 @@ def rows(devices: Iterable[Device]) -> Iterator[list[object]]:
     yield list(COLUMNS)
     for device in devices:
         introduction = getattr(device, "introduction", None)
-        status = "denied" if device.is_denied else device.status
         yield [
-            device.pk, status, introduction.text if introduction else "", device.fingerprint, device.request_time,
-            device.last_seen, device.decided_at, device.decided_by, device.denied_at, device.denied_by,
-            device.denied_reason,
+            device.pk, device.standing, introduction.text if introduction else "", device.fingerprint,
+            device.request_time, device.last_seen, device.decided_at, device.decided_by, device.denied_at,
+            device.denied_by, device.denied_reason,
         ]  # fmt: skip

@@ -121,6 +121,5 @@ def _accepted(device_id: str) -> Device:
     if device is None:
         raise UnknownDevice(f"There is no device {device_id[:128]}; the list of devices shows them all.")
     if not device.is_admitted:
-        state = "denied" if device.is_denied else device.status
-        raise DeviceNotAccepted(f"{device} is {state}; accept it first, then install apps on it.")
+        raise DeviceNotAccepted(f"{device} is {device.standing}; accept it first, then install apps on it.")
     return device

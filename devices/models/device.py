@@ -126,6 +126,11 @@ class Device(models.Model):
         return self.denied_at is not None
 
     @property
+    def standing(self) -> str:
+        """The status that a person cares for: denied outweighs the rest."""
+        return "denied" if self.is_denied else self.status
+
+    @property
     def is_admitted(self) -> bool:
         """Whether its requests are served."""
         return self.status == Status.ACCEPTED and not self.is_denied

@@ -85,9 +85,3 @@ def plain(value: Any) -> str:
     if isinstance(value, list) and not any(isinstance(item, list) for item in value):
         return ", ".join(plain(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-@register.filter
-def standing(device: Device) -> str:
-    """The status that a person cares for: denied outweighs the rest."""
-    return "denied" if device.is_denied else device.status
