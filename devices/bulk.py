@@ -11,6 +11,7 @@ from devices import admission, denial, filters
 from devices.admission import NOT_LOOKED_AT
 from devices.models import Device, Status
 from portal import text
+from portal.access import ScopeMissing
 from portal.actor import Actor
 from portal.failures import Unavailable, is_outage
 from portal.refusal import Invalid, Refusal
@@ -67,11 +68,18 @@ class Outcome:
     error: str = ""
 
 
+def refuse_without_scope(decision: Decision, by: Actor) -> None:
+    """Refuse who may not say this about a device; some decisions need more than others."""
+    if not by.may(decision.scope):
+        raise ScopeMissing(decision.scope)
+
+
 def decide(ids: Iterable[str], decision: Decision, *, by: Actor, reason: str = "") -> list[Outcome]:
     """Decide on each device in turn; an id that is named twice is decided on once.
 
     If the database goes away meanwhile, what is done stays done, and the outcomes say which devices it did not reach.
     """
+    refuse_without_scope(decision, by)
     text.check("reason", reason, most=500)
     left, outcomes = list(dict.fromkeys(ids)), list[Outcome]()
     while left:

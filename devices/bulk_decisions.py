@@ -19,7 +19,6 @@ from django.utils import timezone
 from devices import bulk
 from devices.models import BulkDecision, BulkItem
 from portal import rows, text
-from portal.access import ScopeMissing
 from portal.actor import Actor
 from portal.refusal import Invalid, NotFound, Refusal
 
@@ -55,7 +54,7 @@ def ask(decision: str, devices: Iterable[tuple[str, int]], *, by: Actor, reason:
     text.check("reason", reason, most=500)
     if decision not in bulk.DECISIONS:
         raise Invalid("decision", f"A decision is one of {', '.join(bulk.DECISIONS)}.")
-    _refuse_without_scope(decision, by)
+    bulk.refuse_without_scope(bulk.DECISIONS[decision], by)
     frozen = list(dict(islice(devices, MOST + 1)).items())
     if not frozen:
         raise Invalid("chosen", "Choose at least one device: tick its box, or take all that match.")
@@ -89,7 +88,7 @@ def find(id: UUID, *, by: Actor) -> BulkDecision:
 
 def go_on(asked: BulkDecision, *, by: Actor, seconds: float) -> BulkDecision:
     """Decide on the next devices, for about so many seconds; what is finished stays as it is."""
-    _refuse_without_scope(asked.decision, by)
+    bulk.refuse_without_scope(bulk.DECISIONS[asked.decision], by)
     if not asked.total:
         raise NotFrozen("The devices are still being gathered; go on in a moment, or begin anew at the list.")
     ends = time.monotonic() + seconds
@@ -105,11 +104,6 @@ def forget() -> None:
         BulkItem.objects.filter(pk__in=items).delete()
         time.sleep(bulk.PAUSE)
     old.delete()
-
-
-def _refuse_without_scope(decision: str, by: Actor) -> None:
-    if not by.may(scope := bulk.DECISIONS[decision].scope):
-        raise ScopeMissing(scope)
 
 
 @transaction.atomic

@@ -145,6 +145,8 @@ def test_who_may_not_decide_alone_may_not_decide_on_many(viewer: User, ada: Acto
     make_device()
     with pytest.raises(ScopeMissing):
         bulk_decisions.ask("accept", everything(), by=Actor.person(viewer), id=uuid4())
+    with pytest.raises(ScopeMissing):
+        bulk.decide([device_id for device_id, _ in everything()], bulk.DECISIONS["accept"], by=Actor.person(viewer))
     asked = bulk_decisions.ask("accept", everything(), by=ada, id=uuid4())
     with pytest.raises(bulk_decisions.NotYours):
         bulk_decisions.find(asked.pk, by=Actor.person(viewer))
