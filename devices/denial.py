@@ -96,20 +96,20 @@ def purge(device: Device, *, by: Actor, reason: str = "", seen: int | None = Non
 
 
 @transaction.atomic
-def deny_by_id(device_id: str, *, by: Actor, reason: str = "") -> bool:
+def deny_by_id(device_id: str, *, by: Actor) -> bool:
     """Deny the device, whatever happens to it in this moment; False if there is none that is not denied already."""
     device = Device.objects.present().select_for_update().filter(pk=device_id).first()
     if device is not None:
-        deny(device, by=by, reason=reason)
+        deny(device, by=by)
     return device is not None
 
 
 @transaction.atomic
-def restore_by_id(device_id: str, *, by: Actor, reason: str = "") -> bool:
+def restore_by_id(device_id: str, *, by: Actor) -> bool:
     """Restore the device, whatever happens to it in this moment; False if it is not on the denied list."""
     device = Device.objects.denied().select_for_update().filter(pk=device_id).first()
     if device is not None:
-        restore(device, by=by, reason=reason)
+        restore(device, by=by)
     return device is not None
 
 

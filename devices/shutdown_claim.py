@@ -39,12 +39,12 @@ class Waiting:
     proceed: bool
 
 
-def next_for(device: Device, now: datetime | None = None) -> ShutdownTarget | None:
+def next_for(device: Device) -> ShutdownTarget | None:
     """What the device may claim, if anything is queued for it; one indexed question."""
     target = ShutdownTarget.objects.filter(device_id=device.pk, state__in=OPEN).select_related("job").first()
     if target is None:
         return None
-    now = now or clock.now()
+    now = clock.now()
     note_heard(target, now)
     is_ready = target.state == TargetState.QUEUED and target.expires_at is not None and target.expires_at > now
     return target if is_ready else None

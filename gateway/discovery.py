@@ -131,7 +131,7 @@ def _routes(mark: Mark) -> tuple[plans.Route, ...]:
 
 
 def forget_routes() -> None:
-    """Read them anew at the next question."""
+    """Read them anew at the next question, as a test must whose database is another."""
     _routes.cache_clear()
     _services.cache_clear()
 
@@ -160,7 +160,7 @@ def revoked() -> Revoked:
 
 
 def forget_revoked() -> None:
-    """Read them anew at the next question."""
+    """Read them anew at the next question, as a test must whose database is another."""
     global _revoked
     _revoked = ((0, 0), Revoked())
 

@@ -78,13 +78,6 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def flag(name: str, *, default: bool) -> bool:
-    value = text(name, "yes" if default else "no")
-    if value not in ("yes", "no"):
-        raise ImproperlyConfigured(f"{PREFIX}{name} is {value!r}; write yes or no.")
-    return value == "yes"
-
-
 def name(name: str, default: str) -> str:
     """A name of 1 to 64 of A-Z a-z 0-9 . _ and -."""
     value = text(name, default)

@@ -114,7 +114,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024 + 64 * 1024  # As much as the door let
 
 AUTH_USER_MODEL = "portal.User"
 LOGIN_URL = "/portal/login/"
-LOGIN_REDIRECT_URL = "/portal/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -55,5 +55,5 @@ def forget() -> None:
 
 
 def forget_full() -> None:
-    """Ask the database again about every window."""
+    """Ask the database again about every window, as a test must whose database is another."""
     _full.clear()

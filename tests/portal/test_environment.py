@@ -32,7 +32,6 @@ def one_sentence(read: Read) -> str:
 
 READERS: dict[str, Read] = {
     "choice": lambda: environment.choice("THING", ("text", "json")),
-    "flag": lambda: environment.flag("THING", default=False),
     "number": lambda: environment.number("THING", 7, least=1, most=65535),
     "address": lambda: environment.address("THING", "0.0.0.0"),
     "url": lambda: environment.url("THING", "https://localhost:8443"),
@@ -45,9 +44,6 @@ READERS: dict[str, Read] = {
     [
         ("choice", "xml"),
         ("choice", "JSON"),
-        ("flag", "maybe"),
-        ("flag", "1"),
-        ("flag", "Yes"),
         ("number", "0"),
         ("number", "-1"),
         ("number", "65536"),
@@ -98,8 +94,6 @@ def test_nonsense_is_one_sentence_that_names_the_variable(given: Callable[..., N
     ("reader", "value", "read"),
     [
         ("choice", "json", "json"),
-        ("flag", "yes", True),
-        ("flag", "no", False),
         ("number", "65535", 65535),
         ("address", "::1", "::1"),
         ("url", "http://10.0.0.1:80/", "http://10.0.0.1:80"),
@@ -113,7 +107,7 @@ def test_what_makes_sense_is_read(given: Callable[..., None], reader: str, value
 
 @pytest.mark.parametrize(
     ("reader", "default"),
-    [("choice", "text"), ("flag", False), ("number", 7), ("address", "0.0.0.0"), ("url", "https://localhost:8443")],
+    [("choice", "text"), ("number", 7), ("address", "0.0.0.0"), ("url", "https://localhost:8443")],
 )
 @pytest.mark.parametrize("empty", [True, False])
 def test_what_is_not_set_or_set_to_nothing_is_the_default(
