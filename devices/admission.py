@@ -13,6 +13,7 @@ from devices.models import Device, Status
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import NotFound, Refusal
+from portal.topics import Topic
 
 PENDING, ACCEPTED, REJECTED = Status.PENDING, Status.ACCEPTED, Status.REJECTED
 
@@ -86,7 +87,7 @@ def decide(device: Device, decision: Status, *, by: Actor, reason: str = "", see
         after={"status": decision},
         reason=reason,
     )
-    outbox.put(f"device.{decision}", {"device": device.pk, "by": str(by)})
+    outbox.put(Topic(f"device.{decision}"), {"device": device.pk, "by": str(by)})
 
 
 @transaction.atomic
@@ -107,7 +108,7 @@ def decide_all(
         if decision == REJECTED:
             shutdown_cancel.withdraw(decided, shutdown_cancel.NOT_ACCEPTED, by=by)
         audit.record_all(by, f"device.{decision}", changes, reason=reason)
-        outbox.put_all(f"device.{decision}", [{"device": device_id, "by": str(by)} for device_id in decided])
+        outbox.put_all(Topic(f"device.{decision}"), [{"device": device_id, "by": str(by)} for device_id in decided])
     return refusals
 
 

@@ -15,6 +15,7 @@ from devices.models import Device, Introduction, Status
 from portal import audit, outbox, rows
 from portal.actor import Actor
 from portal.refusal import Refusal
+from portal.topics import Topic
 
 MOST_WAITING = 50_000
 ATTEMPTS = 10
@@ -99,7 +100,7 @@ def _created(candidate: Candidate, key: Key, identity: Identity | None, ruling: 
     after = {"status": ruling.status, "identity": text, "fingerprint": key.fingerprint, **_came_from(candidate)}
     audit.record(by, VERBS[ruling.status], ("device", device.pk), after={**after, **_named(ruling)})
     told = {"device": device.pk, "fingerprint": key.fingerprint, "identity": dict(members)}
-    outbox.put(f"device.{ruling.status}", {**told, "by": ruling.by} if is_decided else told)
+    outbox.put(Topic(f"device.{ruling.status}"), {**told, "by": ruling.by} if is_decided else told)
     return device
 
 
@@ -114,7 +115,7 @@ def _decide(device: Device, ruling: Ruling, by: Actor) -> None:
         enrolment.count(ruling)
         after = {"status": ruling.status, **_named(ruling)}
         audit.record(by, VERBS[ruling.status], ("device", device.pk), before={"status": before}, after=after)
-        outbox.put(f"device.{ruling.status}", {"device": device.pk, "by": ruling.by})
+        outbox.put(Topic(f"device.{ruling.status}"), {"device": device.pk, "by": ruling.by})
     device.refresh_from_db()
 
 

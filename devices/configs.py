@@ -18,8 +18,9 @@ from devices.models import Device, DeviceConfig
 from portal import audit, outbox, rows, sealing, text
 from portal.actor import Actor
 from portal.refusal import Invalid, NotFound, Refusal
+from portal.topics import Topic
 
-CHANGED = "device.config_changed"
+CHANGED = Topic.DEVICE_CONFIG_CHANGED
 
 
 class Changed(Refusal):

@@ -13,6 +13,7 @@ from devices.models import AppState, Device, DeviceConfig, Inventory, SystemInfo
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import NotFound, Refusal
+from portal.topics import Topic
 
 # What denying destroys; the record, its keys, its check-in and the audit trail stay.
 STORED = (DeviceConfig, UpdateEvent, AppState, Inventory, SystemInfo)
@@ -44,7 +45,7 @@ def deny(device: Device, *, by: Actor, reason: str = "", seen: int | None = None
     _destroy([device.pk])
     shutdown_cancel.withdraw([device.pk], shutdown_cancel.DENIED, by=by)
     audit.record(by, "device.denied", ("device", device.pk), before=FREE, after=DENIED, reason=reason)
-    outbox.put("device.denied", {"device": device.pk, "by": str(by), "reason": reason})
+    outbox.put(Topic.DEVICE_DENIED, {"device": device.pk, "by": str(by), "reason": reason})
 
 
 @transaction.atomic
@@ -61,7 +62,7 @@ def deny_all(
         shutdown_cancel.withdraw(denied, shutdown_cancel.DENIED, by=by)
         changes = [audit.Change(("device", device_id), FREE, DENIED) for device_id in denied]
         audit.record_all(by, "device.denied", changes, reason=reason)
-        outbox.put_all("device.denied", [{"device": pk, "by": str(by), "reason": reason} for pk in denied])
+        outbox.put_all(Topic.DEVICE_DENIED, [{"device": pk, "by": str(by), "reason": reason} for pk in denied])
     return {device_id: refusal for device_id, refusal in refusals.items() if refusal}
 
 
@@ -73,7 +74,7 @@ def restore(device: Device, *, by: Actor, reason: str = "", seen: int | None = N
         raise NotOnDeniedList(f"{device} is not on the denied list.")
     _update(device, seen, denied_at=None, denied_by="", denied_reason="")
     audit.record(by, "device.restored", ("device", device.pk), before=DENIED, after=FREE, reason=reason)
-    outbox.put("device.restored", {"device": device.pk, "by": str(by)})
+    outbox.put(Topic.DEVICE_RESTORED, {"device": device.pk, "by": str(by)})
 
 
 @transaction.atomic
@@ -92,7 +93,7 @@ def purge(device: Device, *, by: Actor, reason: str = "", seen: int | None = Non
     locked.delete()
     shutdown_cancel.withdraw([key], shutdown_cancel.NOT_ACCEPTED, by=by)
     audit.record(by, "device.purged", ("device", key), before=before, reason=reason)
-    outbox.put("device.purged", {"device": key, "by": str(by)})
+    outbox.put(Topic.DEVICE_PURGED, {"device": key, "by": str(by)})
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from devices.models import ID, Device, Introduction, Status
 from portal import audit, outbox, rows
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
+from portal.topics import Topic
 
 _ID = re.compile(ID)
 
@@ -74,7 +75,7 @@ def preauthorize_all(expected: Sequence[Expected], *, by: Actor) -> list[Device]
     rows.insert(said)
     rows.insert(devices)
     audit.record_all(by, "device.preauthorized", changes)
-    outbox.put_all("device.preauthorized", told)
+    outbox.put_all(Topic.DEVICE_PREAUTHORIZED, told)
     return devices
 
 

@@ -11,6 +11,7 @@ from devices.models import Device, Introduction, KeyChange, KeyChangeRequest, Re
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import NotFound, Refusal
+from portal.topics import Topic
 
 MOST_OPEN = 5
 
@@ -112,7 +113,7 @@ def accept(request: KeyChangeRequest, *, by: Actor, reason: str = "") -> None:
         after={"fingerprint": request.new_fingerprint},
         reason=reason,
     )
-    outbox.put("key_change.accepted", {"device": device.pk, "fingerprint": request.new_fingerprint, "by": str(by)})
+    outbox.put(Topic.KEY_CHANGE_ACCEPTED, {"device": device.pk, "fingerprint": request.new_fingerprint, "by": str(by)})
     device.refresh_from_db()
 
 
@@ -154,7 +155,7 @@ def _open(device: Device, key: keys.Key, by: Actor, *, proven: bool = False) -> 
     )
     facts = {"present_fingerprint": device.fingerprint, "new_fingerprint": key.fingerprint, "proven": proven}
     audit.record(by, "key_change.opened", ("device", device.pk), after=facts)
-    outbox.put("key_change.opened", {"device": device.pk, **facts})
+    outbox.put(Topic.KEY_CHANGE_OPENED, {"device": device.pk, **facts})
     return request
 
 

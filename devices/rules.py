@@ -13,6 +13,7 @@ from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.parameters import EARLIEST, LATEST
 from portal.refusal import Invalid, NotFound, Refusal
+from portal.topics import Topic
 
 MOST_RULES = 200
 MOST_DEVICES = 1_000_000
@@ -194,7 +195,7 @@ def _facts(rule: EnrolmentRule) -> dict[str, Any]:
 def _tell(
     by: Actor, word: str, name: str, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, reason: str
 ) -> None:
-    verb = f"enrolment_rule.{word}"
+    verb = Topic(f"enrolment_rule.{word}")
     audit.record(by, verb, ("enrolment_rule", name), before=_said(before), after=_said(after), reason=reason)
     outbox.put(verb, {"rule": name, "by": str(by)})
 

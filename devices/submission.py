@@ -9,6 +9,7 @@ from devices.identity import Identity
 from devices.models import Device, Introduction, Status
 from portal import audit, outbox
 from portal.actor import Actor
+from portal.topics import Topic
 
 
 def submit(device_id: str, identity: Identity, key: str, *, by: Actor) -> Device:
@@ -53,7 +54,9 @@ def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
     describe(device, identity, key)
     after = {"status": Status.PENDING, "identity": identity.text, "fingerprint": fingerprint}
     audit.record(by, "device.submitted", ("device", device_id), before=before, after=after)
-    outbox.put("device.pending", {"device": device_id, "fingerprint": fingerprint, "identity": dict(identity.members)})
+    outbox.put(
+        Topic.DEVICE_PENDING, {"device": device_id, "fingerprint": fingerprint, "identity": dict(identity.members)}
+    )
     return device
 
 

@@ -24,6 +24,7 @@ from portal.expiry import Ending, Source
 from portal.models import ExpiryNotice, User
 from portal.rest import written
 from portal.templatetags.frame import distance
+from portal.topics import Topic
 
 # Days before the end; 0 is when it has ended.
 HAS_ENDED, *AHEAD = THRESHOLDS = (0, 1, 7, 30)
@@ -122,7 +123,7 @@ def _give(owner: Any, due: Sequence[Due], now: datetime) -> int:
     for ending, its in ours:
         by_noun[ending.source.noun].append((ending, its))
     for noun, some in by_noun.items():
-        outbox.put_all(f"{noun}.expiring", [_message(*one) for one in some])
+        outbox.put_all(Topic(f"{noun}.expiring"), [_message(*one) for one in some])
     for noun, some in by_noun.items():
         changes = [Change(ending.told.subject, after=_facts(ending, its)) for ending, its in some]
         audit.record_all(Actor.worker(), f"{noun}.notice_sent", changes)

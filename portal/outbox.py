@@ -9,6 +9,7 @@ from django.db import transaction
 
 from portal import rows
 from portal.models import Outbox
+from portal.topics import Topic
 
 Receiver = Callable[[Outbox], None]
 BatchReceiver = Callable[[Sequence[Outbox]], None]
@@ -24,12 +25,12 @@ _receivers: list[Receiver] = []
 _batch_receivers: list[BatchReceiver] = []
 
 
-def put(topic: str, body: Mapping[str, Any]) -> None:
-    """Say what happened, in the transaction in which it happens. `topic` reads `device.pending`."""
+def put(topic: Topic, body: Mapping[str, Any]) -> None:
+    """Say what happened, in the transaction in which it happens."""
     rows.insert([Outbox(topic=topic, body=body)])
 
 
-def put_all(topic: str, bodies: Iterable[Mapping[str, Any]]) -> None:
+def put_all(topic: Topic, bodies: Iterable[Mapping[str, Any]]) -> None:
     """Say what happened to each of many, in the transaction in which it happens."""
     rows.insert([Outbox(topic=topic, body=body) for body in bodies])
 

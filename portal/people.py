@@ -13,6 +13,7 @@ from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Invalid, Refusal
 from portal.roles import Role
+from portal.topics import Topic
 
 FIRST_NAME = "admin"
 # What the audit trail holds of a subject.
@@ -50,7 +51,7 @@ def create(name: str, password: str, role: Role, *, by: Actor, tenant: str = ten
             user.save(force_insert=True)
             after = {"role": role, **{fact: value for fact, value in profile.facts(user).items() if value}}
             audit.record(by, "person.created", ("person", name), after=after)
-            outbox.put("person.created", {"person": name, "role": role, "tenant": tenant, "by": str(by)})
+            outbox.put(Topic.PERSON_CREATED, {"person": name, "role": role, "tenant": tenant, "by": str(by)})
     except IntegrityError as taken:
         raise NameTaken(f"There is a person named {name} already; choose another name.") from taken
     return user
@@ -72,7 +73,7 @@ def change_password(user: User, password: str, *, by: Actor, session: str | None
         user.password = hashed
         user.save(update_fields=["password"])
         audit.record(by, "person.password_changed", ("person", user.username), after={"sessions_ended": ended})
-        outbox.put("person.password_changed", {"person": user.username, "by": str(by)})
+        outbox.put(Topic.PERSON_PASSWORD_CHANGED, {"person": user.username, "by": str(by)})
 
 
 def reset_password(user: User, *, by: Actor, reason: str = "") -> str:
@@ -95,7 +96,7 @@ def reset_password(user: User, *, by: Actor, reason: str = "") -> str:
         user.password = hashed
         after = {"sessions_ended": sessions.forget(keys)}
         audit.record(by, "person.password_reset", ("person", user.username), after=after, reason=reason)
-        outbox.put("person.password_reset", {"person": user.username, "by": str(by)})
+        outbox.put(Topic.PERSON_PASSWORD_RESET, {"person": user.username, "by": str(by)})
     return password
 
 

@@ -18,6 +18,7 @@ from portal.models import User
 from portal.refusal import NotFound, Refusal
 from portal.session_store import kept_as
 from portal.text import hidden_character
+from portal.topics import Topic
 
 IDLE = 30 * 60
 ABSOLUTE = 12 * 3600
@@ -147,7 +148,7 @@ def end(person: User, handle: str, *, by: Actor) -> None:
         if not forget(keys):
             raise Ended("This session has ended already; the list shows those that last.")
         audit.record(by, "person.session_ended", ("person", person.username))
-        outbox.put("person.session_ended", {"person": person.username, "by": str(by)})
+        outbox.put(Topic.PERSON_SESSION_ENDED, {"person": person.username, "by": str(by)})
 
 
 def end_all(person: User, *, by: Actor) -> int:
@@ -156,7 +157,7 @@ def end_all(person: User, *, by: Actor) -> int:
     with transaction.atomic():
         if ended := forget(keys):
             audit.record(by, "person.sessions_ended", ("person", person.username), after={"sessions_ended": ended})
-            outbox.put("person.sessions_ended", {"person": person.username, "sessions": ended, "by": str(by)})
+            outbox.put(Topic.PERSON_SESSIONS_ENDED, {"person": person.username, "sessions": ended, "by": str(by)})
     return ended
 
 

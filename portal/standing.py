@@ -12,6 +12,7 @@ from portal.actor import Actor
 from portal.models import AuditEvent, User
 from portal.refusal import NotFound, Refusal
 from portal.roles import SCOPES, Role
+from portal.topics import Topic
 
 ADMINISTRATORS = Q(role=Role.ADMINISTRATOR, is_active=True)
 NOBODY_ELSE = Q(pk__in=[])
@@ -103,7 +104,7 @@ def change_role(person: User, role: Role, *, by: Actor, reason: str = "", seen: 
     person.role = role
     subject, before, after = ("person", now.username), {"role": now.role}, {"role": role}
     audit.record(by, "person.role_changed", subject, before=before, after=after, reason=reason)
-    outbox.put("person.role_changed", {"person": now.username, "role": role, "by": str(by)})
+    outbox.put(Topic.PERSON_ROLE_CHANGED, {"person": now.username, "role": role, "by": str(by)})
 
 
 def deactivate(person: User, *, by: Actor, reason: str = "") -> None:
@@ -136,7 +137,7 @@ def _switch(person: User, active: bool, by: Actor, reason: str) -> None:
             raise LastAdministrator(_nobody_left(now))
         User.objects.filter(pk=now.pk).update(is_active=active, **moved())
         person.is_active = active
-        verb = "person.activated" if active else "person.deactivated"
+        verb = Topic.PERSON_ACTIVATED if active else Topic.PERSON_DEACTIVATED
         before, after = {"active": not active}, {"active": active, "sessions_ended": sessions.forget(keys)}
         audit.record(by, verb, ("person", now.username), before=before, after=after, reason=reason)
         outbox.put(verb, {"person": now.username, "by": str(by)})

@@ -12,6 +12,7 @@ from portal.actor import Actor
 from portal.models import User
 from portal.refusal import Invalid, NotFound, Refusal
 from portal.scopes import Scope, beyond, refuse_too_many, within
+from portal.topics import Topic
 from tokens import held, issuing, kinds, overlap, refused, registration, secret
 from tokens.models import AppCredential, AppVersion
 from tokens.overlap import Rotated
@@ -95,7 +96,7 @@ def issue(
             facts = {"id": issued.pk, "scopes": issued.scopes, "expires_at": issued.expires_at, "secret": first.pk}
             facts |= {"owner": owner.username if owner else None}
             audit.record(by, "credential.issued", kinds.subject(issued), after=facts)
-            outbox.put("credential.issued", {"credential": client_id, "by": str(by)})
+            outbox.put(Topic.CREDENTIAL_ISSUED, {"credential": client_id, "by": str(by)})
     except IntegrityError as there:
         raise CredentialExists(
             f"{version} has credentials {client_id} already; rotate those, or choose another label for this instance."

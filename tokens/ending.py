@@ -10,6 +10,7 @@ from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import Refusal
 from portal.scopes import Scope
+from portal.topics import Topic
 from tokens import gateway_tokens
 from tokens.models import ApiToken
 
@@ -121,7 +122,7 @@ def _update(token: ApiToken, standing: dict[str, Any], seen: int | None, **facts
 
 def _tell(token: ApiToken, what: str, before: dict[str, Any], after: dict[str, Any], by: Actor, reason: str) -> None:
     audit.record(by, f"token.{what}", ("token", token.pk), before=before, after=after, reason=reason)
-    outbox.put(f"token.{what}", {"token": token.pk, "by": str(by)})
+    outbox.put(Topic(f"token.{what}"), {"token": token.pk, "by": str(by)})
 
 
 def _revoked(token: ApiToken) -> str:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import NotFound, Refusal
+from portal.topics import Topic
 from tokens import kinds, refused, revocation
 from tokens.models import HeldSecret, Holder, Named
 
@@ -174,7 +175,7 @@ def tell_all(
     after: dict[str, Any] | None,
 ) -> None:
     """The same of each, which are of one kind."""
-    verb = f"{kinds.of(locked[0]).noun}.{what}"
+    verb = Topic(f"{kinds.of(locked[0]).noun}.{what}")
     subjects = [kinds.subject(each) for each in locked]
     audit.record_all(by, verb, [audit.Change(subject, before, after) for subject in subjects], reason=reason)
     outbox.put_all(verb, [{noun: name, "by": str(by)} for noun, name in subjects])

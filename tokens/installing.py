@@ -11,6 +11,7 @@ from portal import audit, outbox
 from portal.actor import Actor
 from portal.models import User
 from portal.refusal import NotFound, Refusal
+from portal.topics import Topic
 from tokens import device_endings, held, issuing, kinds, overlap, refused, registration, secret
 from tokens.models import App, AppVersion, InstalledApp
 from tokens.overlap import Rotated
@@ -82,7 +83,7 @@ def install(
             facts = {"app": locked.app.name, "version": locked.version, "device": device.pk}
             after = {**facts, "expires_at": installed.expires_at, "secret": first.pk}
             audit.record(by, "installation.made", kinds.subject(installed), after=after)
-            outbox.put("installation.made", {"installation": installed.pk, **facts, "by": str(by)})
+            outbox.put(Topic.INSTALLATION_MADE, {"installation": installed.pk, **facts, "by": str(by)})
     except IntegrityError as there:
         present = InstalledApp.objects.select_related("version").filter(app=version.app, on=device_id, revoked_at=None)
         found = present.first()

@@ -15,6 +15,7 @@ from portal.models import User
 from portal.refusal import Invalid, NotFound, Refusal
 from portal.roles import SCOPES
 from portal.scopes import beyond, is_known, refuse_too_many
+from portal.topics import Topic
 from tokens import addresses as bounds
 from tokens import lookup, secret
 from tokens.models import ApiToken
@@ -68,7 +69,7 @@ def issue(
         )
         facts = {"name": name, "owner": owner.username, "scopes": token.scopes, "expires_at": token.expires_at}
         audit.record(by, "token.issued", ("token", token.pk), after={**facts, "addresses": networks})
-        outbox.put("token.issued", {"token": token.pk, "owner": owner.username, "by": str(by)})
+        outbox.put(Topic.TOKEN_ISSUED, {"token": token.pk, "owner": owner.username, "by": str(by)})
     return token, shown
 
 

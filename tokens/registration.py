@@ -10,6 +10,7 @@ from portal import audit, outbox, tenants, text
 from portal.actor import Actor
 from portal.refusal import Invalid, NotFound, Refusal
 from portal.scopes import is_known, refuse_too_many
+from portal.topics import Topic
 from tokens import issuing, refused, switching
 from tokens.models import App, AppCredential, AppVersion, Holder, InstalledApp, Stage
 
@@ -88,7 +89,7 @@ def register(name: str, *, by: Actor, title: str = "", tenant: str = "main") -> 
         with transaction.atomic():
             home = tenants.held(tenant)
             app: App = App.objects.create(name=name, title=title, tenant=home, created_by=str(by))
-            _tell(by, "app.registered", ("app", name), {"title": title, "tenant": home.pk})
+            _tell(by, Topic.APP_REGISTERED, ("app", name), {"title": title, "tenant": home.pk})
     except IntegrityError as taken:
         raise AppExists(f"There is an app {name} already; choose another name, or de-register that one.") from taken
     return app
@@ -119,7 +120,7 @@ def add_version(
                 created_by=str(by),
             )
             facts = {"features": added.features, "scopes": added.scopes}
-            _tell(by, "app.version_added", ("app", app.name), {"version": version, **facts})
+            _tell(by, Topic.APP_VERSION_ADDED, ("app", app.name), {"version": version, **facts})
     except IntegrityError as taken:
         raise VersionExists(f"{app} has a version {version} already; make another one.") from taken
     return added
@@ -140,7 +141,7 @@ def transfer(version: AppVersion, tenant: str, *, by: Actor) -> AppVersion:
     locked.host_tenant, locked.stage, locked.transferred_at = operator, Stage.OPS, timezone.now()
     locked.save(update_fields=["host_tenant", "stage", "transferred_at"])
     facts = {"version": locked.version, "host_tenant": operator.pk, "stage": locked.stage}
-    _tell(by, "app.transferred", ("app", locked.app.name), facts, before)
+    _tell(by, Topic.APP_TRANSFERRED, ("app", locked.app.name), facts, before)
     return locked
 
 
@@ -150,7 +151,7 @@ def deregister_version(version: AppVersion, *, by: Actor, reason: str = "") -> N
     text.check("reason", reason, most=500)
     locked = locked_version(version)
     _take_away([locked], by)
-    _tell(by, "app.version_deregistered", ("app", locked.app.name), {"version": locked.version}, reason=reason)
+    _tell(by, Topic.APP_VERSION_DEREGISTERED, ("app", locked.app.name), {"version": locked.version}, reason=reason)
 
 
 @transaction.atomic
@@ -162,7 +163,7 @@ def deregister(app: App, *, by: Actor, reason: str = "") -> None:
     _take_away(list(versions.order_by("pk")), by)
     locked.deregistered_at = timezone.now()
     locked.save(update_fields=["deregistered_at"])
-    _tell(by, "app.deregistered", ("app", locked.name), reason=reason)
+    _tell(by, Topic.APP_DEREGISTERED, ("app", locked.name), reason=reason)
 
 
 def locked_version(version: AppVersion) -> AppVersion:
@@ -200,7 +201,7 @@ def _standing(kind: type[Holder], version: AppVersion) -> list[Holder]:
 
 def _tell(
     by: Actor,
-    verb: str,
+    verb: Topic,
     subject: tuple[str, str],
     after: Mapping[str, object] | None = None,
     before: Mapping[str, object] | None = None,

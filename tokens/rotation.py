@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal import audit, outbox
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
+from portal.topics import Topic
 from tokens import ending, gateway_tokens, issuing
 from tokens.models import ApiToken, Stated
 
@@ -69,7 +70,7 @@ def rotate(token: ApiToken, *, by: Actor, overlap_hours: int = OVERLAP_HOURS) ->
             facts = {"successor": successor.pk, "expires_at": ends}
             before = {"expires_at": token.expires_at}
             audit.record(by, "token.rotated", ("token", token.pk), before=before, after=facts)
-            outbox.put("token.rotated", {"token": token.pk, "successor": successor.pk, "by": str(by)})
+            outbox.put(Topic.TOKEN_ROTATED, {"token": token.pk, "successor": successor.pk, "by": str(by)})
             if not overlap_hours:
                 gateway_tokens.refuse(token)
             ending.read_again(token)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from portal import audit, outbox, rows, windows
 from portal.actor import Actor
+from portal.topics import Topic
 from tokens.kinds import Kind
 from tokens.models import HeldSecret
 
@@ -46,7 +47,7 @@ def _tell_first(kind: Kind, by: Actor, secret_id: str, now: datetime) -> None:
     if first.update(last_used_at=now, last_used_from=by.address):
         facts = {"secret": secret_id, "address": by.address}
         audit.record(by, f"{kind.noun}.secret_first_used", (kind.noun, by.name), after=facts)
-        outbox.put(f"{kind.noun}.secret_first_used", {kind.noun: by.name, "secret": secret_id})
+        outbox.put(Topic(f"{kind.noun}.secret_first_used"), {kind.noun: by.name, "secret": secret_id})
 
 
 def _kept(moment: datetime) -> Any:
@@ -65,6 +66,6 @@ def tell_misuse(kind: Kind, ended: HeldSecret, address: str, now: datetime) -> N
         with transaction.atomic():
             audit.record(by, f"{kind.noun}.retired_secret_used", (kind.noun, name), after=facts)
             told = {kind.noun: name, "secret": ended.pk, "address": address}
-            outbox.put(f"{kind.noun}.retired_secret_used", told)
+            outbox.put(Topic(f"{kind.noun}.retired_secret_used"), told)
     except Error:
         log.warning("An ended secret of %s was shown from %s; the history does not take it now.", name, address)

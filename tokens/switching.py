@@ -9,6 +9,7 @@ from django.utils import timezone
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.refusal import Refusal
+from portal.topics import Topic
 from tokens import held, kinds, revocation
 from tokens.models import Holder, Named
 
@@ -78,4 +79,4 @@ def delete(holder: Holder, *, by: Actor, seen: int | None = None) -> None:
     noun = kinds.of(locked).noun
     locked.delete()
     audit.record(by, f"{noun}.deleted", subject, before={"state": state})
-    outbox.put(f"{noun}.deleted", {noun: subject[1], "by": str(by)})
+    outbox.put(Topic(f"{noun}.deleted"), {noun: subject[1], "by": str(by)})

@@ -5,6 +5,7 @@ from django.db import IntegrityError, transaction
 from portal import audit, outbox, tenants
 from portal.actor import Actor
 from portal.refusal import NotFound, Refusal
+from portal.topics import Topic
 from tokens import held, refused, registration
 from tokens.models import AppCredential, AppVersion, TenantGrant
 
@@ -59,4 +60,4 @@ def withdraw(version: AppVersion, tenant: str, *, by: Actor) -> None:
 def _tell(by: Actor, what: str, version: AppVersion, tenant: str) -> None:
     facts = {"version": version.version, "tenant": tenant}
     audit.record(by, f"tenant_grant.{what}", ("app", version.app.name), after=facts)
-    outbox.put(f"tenant_grant.{what}", {"app": version.app.name, **facts, "by": str(by)})
+    outbox.put(Topic(f"tenant_grant.{what}"), {"app": version.app.name, **facts, "by": str(by)})

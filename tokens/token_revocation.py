@@ -10,6 +10,7 @@ from portal import audit, outbox, throttle
 from portal.actor import Actor
 from portal.refusal import NotFound
 from portal.scopes import Scope
+from portal.topics import Topic
 from tokens import ending, gateway_logins, issuing, kinds, lookup, revocation, secret, shown_secrets, switching
 from tokens.models import ApiToken, InstalledApp, TokenState
 
@@ -24,7 +25,7 @@ def revoke(claims: dict[str, Any], *, by: Actor) -> None:
     if revocation.refuse_token(identifier, expires_at):
         facts = {"client_id": client, "expires_at": expires_at}
         audit.record(by, "access_token.revoked", ("access_token", identifier), after=facts)
-        outbox.put("access_token.revoked", {"access_token": identifier, "client_id": client, "by": str(by)})
+        outbox.put(Topic.ACCESS_TOKEN_REVOKED, {"access_token": identifier, "client_id": client, "by": str(by)})
 
 
 def give_up(text: str, *, address: str) -> None:
