@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
+from django_htmx.http import reswap, retarget, trigger_client_event
 
 from devices import shutdown, shutdown_approval, shutdown_cancel, shutdown_listing
 from devices.models import ID, ShutdownJob, Via
@@ -18,7 +18,7 @@ from devices.shutdown_states import NOT_CLAIMED, RETRIED
 from portal import sessions
 from portal.access import requires
 from portal.models import AuditEvent
-from portal.pages import PageRequest, fragment
+from portal.pages import PageRequest, fragment, onward
 from portal.refusal import Invalid
 from portal.scopes import Scope
 
@@ -122,7 +122,7 @@ def retry(request: PageRequest, job_id: UUID) -> HttpResponse:
         devices=list(dict.fromkeys(said["chosen"])) or None,
         key=said["key"],
     )
-    return HttpResponseClientRedirect(made.get_absolute_url()) if request.htmx else redirect(made)
+    return onward(request, made)
 
 
 def _shown(job: ShutdownJob) -> Shown:

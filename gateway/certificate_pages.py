@@ -3,17 +3,16 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.http import reswap, retarget
 
 from gateway import certificate_forms, certificate_installation, certificate_listing, remote_nodes
 from gateway.certificate_forms import InstallationForm, RemovalForm
 from gateway.nodes import LOCAL
 from portal.access import requires
 from portal.models import AuditEvent
-from portal.pages import PageRequest
+from portal.pages import PageRequest, onward
 from portal.refusal import Invalid
 from portal.scopes import Scope
 
@@ -48,7 +47,7 @@ def install(request: PageRequest) -> HttpResponse:
         except Invalid as unfit:
             form.refuse(next(iter(unfit.invalid or ["certificate"])), str(unfit))
         else:
-            return _onward(request)
+            return onward(request, "door_certificates:list")
     context = {"installation": form, "nodes": certificate_forms.doors()}
     if not request.htmx:
         return render(request, "gateway/door_certificates.html", {**_facts(request), **context}, status=400)
@@ -62,12 +61,7 @@ def remove(request: PageRequest, number: int) -> HttpResponse:
     form = RemovalForm(request.POST)
     reason = form.cleaned_data["reason"] if form.is_valid() else request.POST.get("reason", "")
     certificate_installation.remove(certificate_installation.find(number), by=request.actor, reason=reason)
-    return _onward(request)
-
-
-def _onward(request: PageRequest) -> HttpResponse:
-    to = reverse("door_certificates:list")
-    return HttpResponseClientRedirect(to) if request.htmx else redirect(to)
+    return onward(request, "door_certificates:list")
 
 
 def _facts(request: PageRequest) -> dict[str, Any]:

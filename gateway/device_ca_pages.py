@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.http import reswap, retarget
 
 from devices import keys
 from gateway import device_ca_listing, device_cas, device_certificates
@@ -15,7 +15,7 @@ from gateway.device_ca_listing import SHOWN
 from gateway.forms import ForeignCAForm, NewCAForm, WithdrawalForm
 from gateway.models import DeviceCA
 from portal.access import requires
-from portal.pages import PageRequest
+from portal.pages import PageRequest, onward
 from portal.refusal import Invalid
 from portal.scopes import Scope
 
@@ -66,7 +66,7 @@ def withdraw(request: PageRequest, name: str) -> HttpResponse:
             form.add_error("typed", f"Type {name} to confirm this.")
         return _unconfirmed(request, ca, form)
     device_cas.withdraw(ca, by=request.actor, reason=form.cleaned_data["reason"])
-    return _onward(request, reverse("device_cas:list"))
+    return onward(request, "device_cas:list")
 
 
 def _added(request: PageRequest, form: NewCAForm, kind: str, rule: Callable[[], DeviceCA]) -> HttpResponse:
@@ -80,7 +80,7 @@ def _added(request: PageRequest, form: NewCAForm, kind: str, rule: Callable[[], 
             form.add_error("name" if names else "certificate", str(unfit))
             status = unfit.status
         else:
-            return _onward(request, reverse("device_cas:detail", args=[ca.name]))
+            return onward(request, reverse("device_cas:detail", args=[ca.name]))
     # A private key that was pasted by mistake is not shown again.
     pasted = "" if keys.is_private(request.POST.get("certificate", "")) else request.POST.get("certificate", "")
     context = {kind: form, "pasted": pasted}
@@ -96,10 +96,6 @@ def _unconfirmed(request: PageRequest, ca: DeviceCA, form: WithdrawalForm) -> Ht
         return render(request, "gateway/device_ca.html", context, status=400)
     answer = render(request, "gateway/_withdraw_device_ca.html", context, status=400)
     return reswap(retarget(answer, "#withdraw"), "outerHTML")
-
-
-def _onward(request: PageRequest, to: str) -> HttpResponse:
-    return HttpResponseClientRedirect(to) if request.htmx else redirect(to)
 
 
 def _list() -> dict[str, Any]:

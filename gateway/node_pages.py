@@ -4,16 +4,15 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.http import reswap, retarget
 
 from gateway import node_listing, remote_nodes
 from gateway.certificate_forms import DeletionForm
 from gateway.models import GatewayNode
 from portal.access import requires
-from portal.pages import PageRequest
+from portal.pages import PageRequest, onward
 from portal.scopes import Scope
 
 
@@ -46,8 +45,7 @@ def delete(request: PageRequest, name: str) -> HttpResponse:
         answer = render(request, "gateway/_delete_node.html", context, status=400)
         return reswap(retarget(answer, "#delete"), "outerHTML")
     remote_nodes.delete(node, by=request.actor, reason=form.cleaned_data["reason"])
-    to = reverse("nodes:list")
-    return HttpResponseClientRedirect(to) if request.htmx else redirect(to)
+    return onward(request, "nodes:list")
 
 
 def _facts(node: GatewayNode) -> dict[str, Any]:

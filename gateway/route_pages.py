@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.http import reswap, retarget
 
 from gateway import route_charts, route_listing, routes, upstream_health
 from gateway.models import Route
@@ -20,7 +20,7 @@ from portal import audit_listing
 from portal.access import requires
 from portal.form_reading import read
 from portal.models import AuditEvent
-from portal.pages import PageRequest
+from portal.pages import PageRequest, onward
 from portal.refusal import Refusal
 from portal.scopes import Scope
 from tokens.example_calls import CA_FILE
@@ -56,8 +56,7 @@ def create(request: PageRequest) -> HttpResponse:
 
     status = _tried(form, make)
     if made:
-        there = reverse("routes:detail", args=[made[0].pk])
-        return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
+        return onward(request, reverse("routes:detail", args=[made[0].pk]))
     template = "gateway/_route_form.html" if request.htmx else "gateway/new_route.html"
     return _again(request, render(request, template, {"form": form}, status=status), "route-form")
 
@@ -103,8 +102,7 @@ def delete(request: PageRequest, number: int) -> HttpResponse:
     if not form.is_valid():
         return _show(request, number, {"deletion": form}, 400)
     routes.delete(route, by=request.actor, seen=form.cleaned_data["seen"], reason=form.cleaned_data["reason"])
-    there = reverse("routes:list")
-    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
+    return onward(request, "routes:list")
 
 
 def _switch(request: PageRequest, number: int, verb: Verb) -> HttpResponse:

@@ -8,8 +8,7 @@ from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import redirect, render, resolve_url
 from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
 from django_htmx.middleware import HtmxDetails
 
@@ -35,6 +34,12 @@ def fragment(request: PageRequest, template: str, context: dict[str, Any], *, ot
     return redirect(otherwise)
 
 
+def onward(request: PageRequest, to: Any) -> HttpResponse:
+    """Send the browser to another page; htmx would put what it is redirected to into the place it asks for."""
+    there = resolve_url(to)
+    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
+
+
 def before_second_factor(page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Open the page also to who must add a second factor before anything else."""
     page.opens_before_second_factor = True  # type: ignore[attr-defined]
@@ -57,8 +62,7 @@ class LoginMiddleware(LoginRequiredMiddleware):
                 # Whose role demands a second factor holds nothing until there is one.
                 request.actor = replace(request.actor, scopes=frozenset())
                 if not getattr(view_func, "opens_before_second_factor", False):
-                    to = reverse("second_factor")
-                    return HttpResponseClientRedirect(to) if request.htmx else redirect(to)
+                    return onward(request, "second_factor")
         return super().process_view(request, view_func, view_args, view_kwargs)
 
     def handle_no_permission(self, request: PageRequest, view_func: Any) -> HttpResponse:  # type: ignore[override]

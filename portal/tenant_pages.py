@@ -4,16 +4,16 @@ from typing import Any
 
 from django.db.models import Count
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget
+from django_htmx.http import reswap, retarget
 
 from portal import tenants
 from portal.access import requires
 from portal.form_reading import read
 from portal.models import Tenant
-from portal.pages import PageRequest, fragment
+from portal.pages import PageRequest, fragment, onward
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from portal.tenant_forms import DeletionForm, NewTenantForm, TitleForm
@@ -39,7 +39,7 @@ def make(request: PageRequest) -> HttpResponse:
             form.add_error(next(iter(unfit.invalid or ("name",))), str(unfit))
             status = unfit.status
         else:
-            return _onward(request, reverse("tenant", args=[tenant.name]))
+            return onward(request, reverse("tenant", args=[tenant.name]))
     if not request.htmx:
         return render(request, "portal/tenants.html", {"form": form, **_all()}, status=status)
     answer = render(request, "portal/_tenant_form.html", {"form": form}, status=status)
@@ -65,11 +65,7 @@ def rename(request: PageRequest, name: str) -> HttpResponse:
 @requires(Scope.USERS_MANAGE)
 def delete(request: PageRequest, name: str) -> HttpResponse:
     tenants.delete(tenants.find(name), by=request.actor, **read(DeletionForm(request.POST)))
-    return _onward(request, reverse("tenants"))
-
-
-def _onward(request: PageRequest, to: str) -> HttpResponse:
-    return HttpResponseClientRedirect(to) if request.htmx else redirect(to)
+    return onward(request, "tenants")
 
 
 def _all() -> dict[str, Any]:

@@ -6,17 +6,16 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect, reswap, retarget, trigger_client_event
+from django_htmx.http import reswap, retarget, trigger_client_event
 
 from portal import backlog, deliveries, parameters, webhooks
 from portal.access import requires
 from portal.form_reading import read
 from portal.keyset import Order, Place
 from portal.models import Delivery, DeliveryState, Webhook
-from portal.pages import PageRequest, fragment
+from portal.pages import PageRequest, fragment, onward
 from portal.refusal import Invalid, Refusal
 from portal.scopes import Scope
 from portal.targets import TargetNotAllowed
@@ -96,8 +95,7 @@ def disable(request: PageRequest, webhook_id: UUID) -> HttpResponse:
 def delete(request: PageRequest, webhook_id: UUID) -> HttpResponse:
     webhook = webhooks.find(webhook_id)
     webhooks.delete(webhook, by=request.actor, **read(ReasonForm(request.POST)))
-    there = reverse("webhooks")
-    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
+    return onward(request, "webhooks")
 
 
 @require_POST

@@ -7,12 +7,11 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from portal import sessions
 from portal.access import requires
 from portal.form_reading import read
-from portal.pages import PageRequest
+from portal.pages import PageRequest, onward
 from portal.refusal import Invalid
 from portal.scopes import Scope, described
 from tokens import apps_listing, holder_pages, registration, tenant_grants
@@ -34,7 +33,7 @@ def register(request: PageRequest) -> HttpResponse:
     if form.is_valid():
         try:
             app = registration.register(**form.cleaned_data, by=request.actor)
-            return _go_to(request, reverse("apps:detail", args=[app.name]))
+            return onward(request, reverse("apps:detail", args=[app.name]))
         except (Invalid, registration.AppExists) as refused:
             holder_pages.blame(form, refused, "name")
     template = "tokens/_app_form.html" if request.htmx else "tokens/apps.html"
@@ -59,7 +58,7 @@ def add_version(request: PageRequest, app: str) -> HttpResponse:
         number = wanted.pop("version")
         try:
             registration.add_version(found, number, by=request.actor, **wanted)
-            return _go_to(request, reverse("apps:version", args=[app, number]))
+            return onward(request, reverse("apps:version", args=[app, number]))
         except (Invalid, registration.VersionExists) as refused:
             holder_pages.blame(form, refused, "version")
     return show(request, found, {"adding": form}, 400)
@@ -74,7 +73,7 @@ def deregister(request: PageRequest, app: str) -> HttpResponse:
     if not form.is_valid():
         return show(request, found, {"removal": form}, 400)
     registration.deregister(found, by=request.actor, reason=form.cleaned_data["reason"])
-    return _go_to(request, reverse("apps:list"))
+    return onward(request, reverse("apps:list"))
 
 
 @require_safe
@@ -116,7 +115,7 @@ def deregister_version(request: PageRequest, app: str, version: str) -> HttpResp
     if not form.is_valid():
         return show_version(request, found, {"removal": form}, 400)
     registration.deregister_version(found, by=request.actor, reason=form.cleaned_data["reason"])
-    return _go_to(request, reverse("apps:detail", args=[app]))
+    return onward(request, reverse("apps:detail", args=[app]))
 
 
 def show(request: PageRequest, app: App, more: dict[str, Any], status: int) -> HttpResponse:
@@ -138,10 +137,6 @@ def show_version(request: PageRequest, found: AppVersion, more: dict[str, Any], 
 
 def _find(app: str, number: str) -> AppVersion:
     return registration.find_version(registration.find(app), number)
-
-
-def _go_to(request: PageRequest, there: str) -> HttpResponse:
-    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
 
 
 def _all() -> dict[str, Any]:

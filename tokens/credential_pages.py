@@ -6,13 +6,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from portal import sessions
 from portal.access import requires
 from portal.form_reading import read
 from portal.models import User
-from portal.pages import PageRequest
+from portal.pages import PageRequest, onward
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from tokens import (
@@ -89,7 +88,7 @@ def delete(request: PageRequest, credential_id: str) -> HttpResponse:
     there = reverse("apps:list")
     if version.deregistered_at is None:
         there = reverse("apps:version", args=[version.app.name, version.version])
-    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
+    return onward(request, there)
 
 
 def show(request: PageRequest, holder: Holder, more: dict[str, Any], status: int) -> HttpResponse:

@@ -6,12 +6,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
 from portal import sessions
 from portal.access import requires
 from portal.form_reading import read
-from portal.pages import PageRequest
+from portal.pages import PageRequest, onward
 from portal.refusal import Invalid, NotFound
 from portal.scopes import Scope
 from tokens import (
@@ -89,8 +88,7 @@ def change_version(request: PageRequest, app: str, installation_id: str) -> Http
 def delete(request: PageRequest, app: str, installation_id: str) -> HttpResponse:
     """Uninstall it."""
     switching.delete(_find(app, installation_id), by=request.actor, **read(SeenForm(request.POST)))
-    there = reverse("apps:detail", args=[app])
-    return HttpResponseClientRedirect(there) if request.htmx else redirect(there)
+    return onward(request, reverse("apps:detail", args=[app]))
 
 
 def show(request: PageRequest, holder: Holder, more: dict[str, Any], status: int) -> HttpResponse:
