@@ -10,8 +10,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from portal import people, profile, second_factor, sessions
 from portal.access import requires
-from portal.models import User
-from portal.pages import PageRequest, fragment
+from portal.pages import PageRequest, fragment, person_of
 from portal.people_forms import OwnFactsForm
 from portal.refusal import Invalid
 from portal.roles import SCOPES
@@ -50,7 +49,7 @@ def change_password(request: PageRequest) -> HttpResponse:
     sessions.prove(request, form.cleaned_data["present"])
     try:
         people.change_password(
-            _person(request), form.cleaned_data["new"], by=request.actor, session=sessions.own_key(request)
+            person_of(request), form.cleaned_data["new"], by=request.actor, session=sessions.own_key(request)
         )
     except Invalid as unfit:
         form.add_error("new", str(unfit))
@@ -68,7 +67,7 @@ def change_facts(request: PageRequest) -> HttpResponse:
     form = OwnFactsForm(request.POST)
     if form.is_valid():
         try:
-            profile.change(_person(request), by=request.actor, **form.cleaned_data)
+            profile.change(person_of(request), by=request.actor, **form.cleaned_data)
         except Invalid as unfit:
             form.add_error(next(iter(unfit.invalid or ())), str(unfit))
     if form.errors:
@@ -83,7 +82,7 @@ def change_facts(request: PageRequest) -> HttpResponse:
 @require_POST
 @requires(None)
 def end_session(request: PageRequest, handle: str) -> HttpResponse:
-    sessions.end(_person(request), handle, by=request.actor)
+    sessions.end(person_of(request), handle, by=request.actor)
     return fragment(request, "portal/_sessions.html", {**_own(request), "ended": True}, otherwise="account")
 
 
@@ -96,11 +95,11 @@ def _again(request: PageRequest, form: PasswordForm) -> HttpResponse:
 
 
 def _facts(request: PageRequest) -> dict[str, Any]:
-    held = SCOPES.get(_person(request).role, frozenset())
+    held = SCOPES.get(person_of(request).role, frozenset())
     return {
         "password": PasswordForm(),
         "facts_form": _own_facts(request),
-        "held": second_factor.held(_person(request)),
+        "held": second_factor.held(person_of(request)),
         "scopes": [scope for scope in Scope if scope in held],
         **{done: request.GET.get(done) == "1" for done in ("changed", "saved")},
         **_own(request),
@@ -108,13 +107,8 @@ def _facts(request: PageRequest) -> dict[str, Any]:
 
 
 def _own_facts(request: PageRequest) -> OwnFactsForm:
-    return OwnFactsForm(initial=profile.facts(_person(request)))
+    return OwnFactsForm(initial=profile.facts(person_of(request)))
 
 
 def _own(request: PageRequest) -> dict[str, Any]:
-    return {"sessions": sessions.lasting(_person(request)), "this": sessions.own_handle(request)}
-
-
-def _person(request: PageRequest) -> User:
-    person: Any = request.user
-    return person  # type: ignore[no-any-return]
+    return {"sessions": sessions.lasting(person_of(request)), "this": sessions.own_handle(request)}

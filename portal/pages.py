@@ -15,6 +15,7 @@ from django_htmx.middleware import HtmxDetails
 from portal import second_factor, sessions
 from portal.actor import NOBODY, Actor
 from portal.failures import Unavailable, is_outage
+from portal.models import User
 from portal.refusal import Refusal
 from portal.way_back import PAGES, page_of
 
@@ -25,6 +26,12 @@ class PageRequest(HttpRequest):
     htmx: HtmxDetails
     actor: Actor
     csp_nonce: str
+
+
+def person_of(request: PageRequest) -> User:
+    """Who is logged in."""
+    person: Any = request.user
+    return person  # type: ignore[no-any-return]
 
 
 def fragment(request: PageRequest, template: str, context: dict[str, Any], *, otherwise: Any) -> HttpResponse:

@@ -12,8 +12,7 @@ from django_htmx.http import reswap, retarget
 from portal import second_factor, second_factor_changes, second_factor_passkeys, sessions
 from portal.access import requires
 from portal.form_reading import read
-from portal.models import User
-from portal.pages import PageRequest, before_second_factor
+from portal.pages import PageRequest, before_second_factor, person_of
 from portal.refusal import Refusal
 from portal.second_factor_forms import AppForm, PasskeyForm, PasskeyNameForm, ProofForm, SeenForm
 
@@ -72,18 +71,22 @@ def confirm(request: PageRequest) -> HttpResponse:
 @own
 def offer_app(request: PageRequest) -> HttpResponse:
     """A secret for an app, which stands in this answer and nowhere else."""
-    return _show(request, offer=second_factor_changes.offer(_person(request)), app_form=AppForm())
+    return _show(request, offer=second_factor_changes.offer(person_of(request)), app_form=AppForm())
 
 
 @own
 def add_app(request: PageRequest) -> HttpResponse:
     """Take the code by which the app proves that it has the secret; a wrong one is said beside it."""
     form = AppForm(request.POST)
-    offer = second_factor_changes.offered(_person(request), request.POST.get("offer", ""))
+    offer = second_factor_changes.offered(person_of(request), request.POST.get("offer", ""))
     if form.is_valid():
         try:
             made = second_factor_changes.add_app(
-                _person(request), offer, form.cleaned_data["code"], by=request.actor, session=sessions.own_key(request)
+                person_of(request),
+                offer,
+                form.cleaned_data["code"],
+                by=request.actor,
+                session=sessions.own_key(request),
             )
         except second_factor.WrongCode as wrong:
             form.add_error("code", str(wrong))
@@ -98,7 +101,7 @@ def ask_passkey(request: PageRequest) -> HttpResponse:
     form = PasskeyNameForm(request.POST)
     if not form.is_valid():
         return _show(request, name_form=form, status=400)
-    asked = second_factor_passkeys.ask_for_new(request, _person(request))
+    asked = second_factor_passkeys.ask_for_new(request, person_of(request))
     return _show(request, new_passkey={"name": form.cleaned_data["name"], "asked": asked})
 
 
@@ -106,9 +109,9 @@ def ask_passkey(request: PageRequest) -> HttpResponse:
 def add_passkey(request: PageRequest) -> HttpResponse:
     """Keep the passkey that the browser made."""
     said = read(PasskeyForm(request.POST))
-    credential = second_factor_passkeys.read_new(request, _person(request), said["answer"])
+    credential = second_factor_passkeys.read_new(request, person_of(request), said["answer"])
     made = second_factor_changes.add_passkey(
-        _person(request), said["name"], credential, by=request.actor, session=sessions.own_key(request)
+        person_of(request), said["name"], credential, by=request.actor, session=sessions.own_key(request)
     )
     return _show(request, made=made, done=f"Your passkey is added. {_ended(made)}")
 
@@ -117,20 +120,20 @@ def add_passkey(request: PageRequest) -> HttpResponse:
 def make_codes(request: PageRequest) -> HttpResponse:
     """Make recovery codes, which stand in this answer and nowhere else."""
     seen = read(SeenForm(request.POST))["seen"]
-    made = second_factor_changes.make_codes(_person(request), by=request.actor, seen=seen)
+    made = second_factor_changes.make_codes(person_of(request), by=request.actor, seen=seen)
     return _show(request, made=made)
 
 
 @own
 def rename(request: PageRequest, key: int) -> HttpResponse:
     name = read(PasskeyNameForm(request.POST))["name"]
-    second_factor_changes.rename_passkey(_person(request), key, name, by=request.actor)
+    second_factor_changes.rename_passkey(person_of(request), key, name, by=request.actor)
     return _done(request, "renamed")
 
 
 @own
 def remove(request: PageRequest, key: int) -> HttpResponse:
-    second_factor_changes.remove(_person(request), key, by=request.actor, session=sessions.own_key(request))
+    second_factor_changes.remove(person_of(request), key, by=request.actor, session=sessions.own_key(request))
     return _done(request, "removed")
 
 
@@ -147,7 +150,7 @@ def _done(request: PageRequest, word: str = "") -> HttpResponse:
 
 def _show(request: PageRequest, *, status: int = 200, **said: Any) -> HttpResponse:
     """What there is, and what is said beside it: an offer, a form with what is wrong, codes that were made."""
-    person = _person(request)
+    person = person_of(request)
     held, fresh = second_factor.held(person), sessions.is_fresh(request)
     why_not = second_factor_passkeys.why_not(request)
     context = {
@@ -163,8 +166,3 @@ def _show(request: PageRequest, *, status: int = 200, **said: Any) -> HttpRespon
     template = "portal/_second_factor.html" if request.htmx else "portal/second_factor.html"
     answer = render(request, template, context, status=status)
     return reswap(retarget(answer, "#second-factor"), "outerHTML") if request.htmx and status >= 400 else answer
-
-
-def _person(request: PageRequest) -> User:
-    person: Any = request.user
-    return person  # type: ignore[no-any-return]

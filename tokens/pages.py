@@ -11,8 +11,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from portal import sessions
 from portal.access import requires
-from portal.models import User
-from portal.pages import PageRequest, fragment
+from portal.pages import PageRequest, fragment, person_of
 from portal.refusal import Invalid
 from portal.scopes import Scope
 from portal.way_back import own_page
@@ -45,7 +44,7 @@ def create(request: PageRequest) -> HttpResponse:
         return _again(request, form)
     wanted = form.cleaned_data
     sessions.confirm(request, wanted.pop("password"))
-    token, shown = issuing.issue(**wanted, owner=_person(request), by=request.actor)
+    token, shown = issuing.issue(**wanted, owner=person_of(request), by=request.actor)
     return _shown_once(request, token, shown)
 
 
@@ -144,11 +143,6 @@ def _rotation_form(request: PageRequest) -> RotationForm:
 def _own(request: PageRequest) -> dict[str, Any]:
     own = listing.read(QueryDict(), by=request.actor)
     return {"page": own, "rotation": _rotation_form(request), **_place(LIST)}
-
-
-def _person(request: PageRequest) -> User:
-    person: Any = request.user
-    return person  # type: ignore[no-any-return]
 
 
 def _first_call(token: ApiToken) -> str:
