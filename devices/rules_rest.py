@@ -63,7 +63,7 @@ class EnrolmentRuleViewSet(
         """
         wanted = NewRuleSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        rule = rules.make(by=self.actor, **wanted.facts())
+        rule = rules.make(by=self.actor, **wanted.validated_data)
         headers = {"Location": f"/api/v1/enrolment-rules/{rule.pk}", "ETag": etags.of(rule.revision)}
         return Response(RuleSerializer(rule).data, 201, headers=headers)
 
@@ -78,7 +78,7 @@ class EnrolmentRuleViewSet(
         wanted = NewRuleSerializer(data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
         rule = self.get_object()
-        rules.change(rule, by=self.actor, seen=etags.seen(request, rule.revision), **wanted.facts())
+        rules.change(rule, by=self.actor, seen=etags.seen(request, rule.revision), **wanted.validated_data)
         return _show(rule)
 
     @extend_schema(responses={204: None}, parameters=[etags.IF_MATCH])

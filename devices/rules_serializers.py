@@ -50,7 +50,7 @@ class NewRuleSerializer(ConditionsSerializer):
 
     name = Text(max_length=64)
     verdict = serializers.ChoiceField(choices=Verdict.choices)
-    enabled = Flag(required=False, help_text="Whether it decides; a new rule does at once.")
+    enabled = Flag(source="is_enabled", required=False, help_text="Whether it decides; a new rule does at once.")
     starts_at = When(required=False, allow_null=True, help_text="It decides from this moment on.")
     ends_at = When(required=False, allow_null=True, help_text="It decides before this moment.")
     most = WholeNumber(
@@ -66,10 +66,6 @@ class NewRuleSerializer(ConditionsSerializer):
     def get_fields(self) -> dict[str, Any]:
         own = serializers.Serializer.get_fields(self)
         return {"name": own.pop("name"), "verdict": own.pop("verdict"), **super().get_fields(), **own}
-
-    def facts(self) -> dict[str, Any]:
-        """What was sent, by the names that the rules have."""
-        return {"is_enabled" if name == "enabled" else name: value for name, value in self.validated_data.items()}
 
 
 class ExampleSerializer(serializers.Serializer[Any]):

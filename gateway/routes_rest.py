@@ -22,7 +22,7 @@ def _planned(view: Endpoint, request: Request) -> dict[str, Any]:
     """What `create` is to open, which DNS and Envoy have been asked about."""
     wanted = NewRouteSerializer(data=request.data)
     wanted.is_valid(raise_exception=True)
-    facts = wanted.facts()
+    facts = wanted.validated_data
     return {"route": routes.plan(**facts, by=view.actor), "reason": facts.get("reason", "")}
 
 
@@ -78,7 +78,7 @@ class RouteViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, v
         wanted = NewRouteSerializer(data=request.data, partial=True)
         wanted.is_valid(raise_exception=True)
         route = self.get_object()
-        routes.change(route, by=self.actor, seen=etags.seen(request, route.revision), **wanted.facts())
+        routes.change(route, by=self.actor, seen=etags.seen(request, route.revision), **wanted.validated_data)
         return _show(request, route)
 
     @extend_schema(responses={204: None}, parameters=[etags.IF_MATCH])

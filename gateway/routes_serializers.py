@@ -47,7 +47,7 @@ class NewRouteSerializer(StrictSerializer):
     prefix = Text(max_length=257, help_text=PREFIX_HELP)
     target = Text(max_length=500, help_text=TARGET_HELP)
     scope = Text(max_length=263, required=False, help_text=SCOPE_HELP)
-    enabled = Flag(required=False, help_text="Whether it is served; a new route is at once.")
+    enabled = Flag(source="is_enabled", required=False, help_text="Whether it is served; a new route is at once.")
     methods = serializers.ListField(
         child=serializers.ChoiceField(choices=route_fields.METHODS),
         min_length=1,
@@ -74,10 +74,6 @@ class NewRouteSerializer(StrictSerializer):
             for name, (least, most, unit) in route_fields.BOUNDS.items()
         }
         return {**super().get_fields(), **numbers}
-
-    def facts(self) -> dict[str, Any]:
-        """What was sent, by the names that the rules have."""
-        return {"is_enabled" if name == "enabled" else name: value for name, value in self.validated_data.items()}
 
 
 class TrySerializer(StrictSerializer):
