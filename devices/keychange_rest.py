@@ -14,17 +14,13 @@ from devices.models import KeyChange, KeyChangeRequest
 from devices.serializers import KeyChangeSerializer, ReasonSerializer
 from portal import parameters
 from portal.openapi import answered, asked
-from portal.paging import Paging
+from portal.paging import LatestFirst
 from portal.parameters import Line, Word
 from portal.rest import Endpoint
 from portal.scopes import Scope
 
 STATE = Word(name="state", description="Only those in this state.", words=KeyChange.values, lookup="state")
 DEVICE = Line(name="device", description="Only those of the device with this id.", lookup="device_id", most=128)
-
-
-class LatestFirst(Paging):
-    ordering = "-pk"
 
 
 class KeyChangeViewSet(

@@ -23,12 +23,12 @@ from devices.serializers import (
 )
 from portal import audit_rest, etags
 from portal.actor import Actor
-from portal.audit_rest import AuditSerializer, LatestFirst
+from portal.audit_rest import AuditSerializer
 from portal.bodies import Csv, JsonOrCsvParser, body_of, is_csv
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.models import AuditEvent
 from portal.openapi import answered, asked
-from portal.paging import CountedPaging
+from portal.paging import CountedPaging, LatestFirst
 from portal.parameters import Word
 from portal.refusal import Invalid
 from portal.rest import Endpoint, NoMembers

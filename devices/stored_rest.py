@@ -24,16 +24,12 @@ from devices.stored_serializers import (
 )
 from portal import etags, parameters
 from portal.openapi import answered, asked
-from portal.paging import Paging
+from portal.paging import LatestFirst
 from portal.parameters import Line
 from portal.rest import Endpoint, NoMembers, written
 from portal.scopes import Scope
 
 UPDATE = Line(name="correlation_id", description="Only the steps of this update.", lookup="correlation_id", most=128)
-
-
-class LatestFirst(Paging):
-    ordering = "-pk"
 
 
 class StoredViewSet(Endpoint, viewsets.GenericViewSet[Device]):

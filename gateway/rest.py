@@ -23,17 +23,13 @@ from gateway.serializers import (
 from portal import etags
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent, idempotent_after
 from portal.openapi import answered, asked
-from portal.paging import Paging
+from portal.paging import LatestFirst, Paging
 from portal.rest import Endpoint, NoMembers
 from portal.scopes import Scope
 
 
 class ByName(Paging):
     ordering = "name"
-
-
-class LatestFirst(Paging):
-    ordering = "-pk"
 
 
 def _judged(view: Endpoint, request: Request) -> dict[str, Any]:

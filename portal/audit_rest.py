@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from portal import audit_listing, parameters
 from portal.models import AuditEvent
 from portal.openapi import answered
-from portal.paging import Paging
+from portal.paging import LatestFirst
 from portal.parameters import Line, Moment
 from portal.refusal import NotFound
 from portal.rest import Endpoint
@@ -67,10 +67,6 @@ class AuditSerializer(serializers.ModelSerializer[AuditEvent]):
             "before", "after", "reason", "request_id",
         ]  # fmt: skip
         read_only_fields = fields
-
-
-class LatestFirst(Paging):
-    ordering = "-number"
 
 
 class AuditViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint, viewsets.GenericViewSet[AuditEvent]):

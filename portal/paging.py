@@ -83,6 +83,12 @@ class Paging(BasePagination):
         return sealing.mac("cursor", place.encode("utf-8", "surrogatepass"))[:24]
 
 
+class LatestFirst(Paging):
+    """The other way round, for rows whose keys grow."""
+
+    ordering = "-pk"
+
+
 class CountedPaging(Paging):
     """A page that also says how many there are in all; the view knows, without counting."""
 
