@@ -9,7 +9,8 @@ from rest_framework import serializers
 from devices import bulk, filters, preauthorisation
 from devices.models import ID, Device, KeyChange, KeyChangeRequest, Status
 from portal.parameters import Parameter, Word
-from portal.rest import StrictSerializer, Text, written
+from portal.rest import StrictSerializer, Text
+from portal.rfc3339 import written
 
 
 class DeviceSerializer(serializers.ModelSerializer[Device]):

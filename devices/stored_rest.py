@@ -26,7 +26,8 @@ from portal import etags, parameters
 from portal.openapi import answered, asked
 from portal.paging import LatestFirst
 from portal.parameters import Line
-from portal.rest import Endpoint, NoMembers, written
+from portal.rest import Endpoint, NoMembers
+from portal.rfc3339 import written
 from portal.scopes import Scope
 
 UPDATE = Line(name="correlation_id", description="Only the steps of this update.", lookup="correlation_id", most=128)

@@ -8,7 +8,8 @@ from rest_framework import serializers
 from devices import config_files
 from devices.configs import Config
 from devices.models import AppState, Device, UpdateEvent
-from portal.rest import StrictSerializer, Text, written
+from portal.rest import StrictSerializer, Text
+from portal.rfc3339 import written
 
 FILE = {
     "type": "object",

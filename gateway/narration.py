@@ -4,6 +4,8 @@ import json
 import os
 from datetime import UTC, datetime
 
+from portal.rfc3339 import written
+
 LOGGER = "gatehouse.serve"
 
 
@@ -20,7 +22,7 @@ class Narrator:
         self._write("ERROR", message)
 
     def _write(self, level: str, message: str) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        now = written(datetime.now(UTC), "milliseconds")
         line = f"{now} {level} {LOGGER} {message}"
         if self.json_lines:
             line = json.dumps({"time": now, "level": level, "logger": LOGGER, "message": message, "request_id": ""})

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from django.utils import timezone
 from portal import audit, outbox, rows
 from portal.actor import Actor
 from portal.models import Delivery, DeliveryState, Outbox, Webhook
+from portal.rfc3339 import written
 from portal.topics import MISSED
 
 # So many may wait for one webhook; what comes then is counted, and told once half of them are gone.
@@ -125,7 +126,3 @@ def _add(webhook: Webhook, made: Sequence[_Made]) -> None:
 def new_name() -> str:
     """What stands in `webhook-id`."""
     return f"msg_{uuid4().hex}"
-
-
-def written(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -15,6 +15,7 @@ from portal.actor import Actor
 from portal.exchange import Outcome
 from portal.models import Delivery, DeliveryState, Webhook
 from portal.refusal import NotFound, Refusal
+from portal.rfc3339 import written
 from portal.topics import TEST
 
 # Seconds before the next try; after the last of them, about three days after the first try, a delivery has failed.
@@ -156,7 +157,7 @@ def replay_failed(webhook: Webhook, since: datetime, *, by: Actor) -> int:
     failed = Delivery.objects.filter(webhook=webhook, state=DeliveryState.FAILED, created_at__gte=since)
     count = _wait_again(webhook, failed.exclude(topic=TEST))
     if count:
-        after = {"name": webhook.name, "since": backlog.written(since), "replayed": count}
+        after = {"name": webhook.name, "since": written(since), "replayed": count}
         audit.record(by, "webhook.replayed", ("webhook", str(webhook.pk)), after=after)
     return count
 

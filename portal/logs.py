@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, datetime
 
 from portal import request_id
+from portal.rfc3339 import written
 
 
 class RequestIdFilter(logging.Filter):
@@ -46,7 +47,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.fromtimestamp(record.created, UTC), "milliseconds")
 
 
 def _one_line(message: str) -> str:

@@ -22,7 +22,7 @@ from portal.actor import Actor
 from portal.audit import Change
 from portal.expiry import Ending, Source
 from portal.models import ExpiryNotice, User
-from portal.rest import written
+from portal.rfc3339 import written
 from portal.templatetags.frame import distance
 from portal.topics import Topic
 

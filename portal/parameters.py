@@ -4,7 +4,6 @@ An endpoint names what it reads. What it does not name is a mistake of the sende
 narrowed for a narrow one; so it is refused, like a parameter that is given twice.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +12,10 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework.request import Request
 
-from portal import text
+from portal import rfc3339, text
 from portal.refusal import Invalid
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,10 +90,7 @@ class Moment(Parameter):
     """A moment of this century with its offset from UTC (RFC 3339)."""
 
     def read(self, sent: str) -> datetime:
-        try:
-            moment = datetime.fromisoformat(sent.upper()) if _MOMENT.fullmatch(sent) else None
-        except ValueError:
-            moment = None
+        moment = rfc3339.read(sent)
         if moment is None:
             raise self.refuse(
                 f"'{self.name}' is a moment with its offset, such as 2026-11-25T12:00:00Z; in a URL, + is written %2B."

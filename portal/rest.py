@@ -1,7 +1,7 @@
 """What every REST endpoint shares: the order of checks, and how its query and its body are read."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
 from rest_framework import serializers
@@ -122,8 +122,3 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 class NoMembers(StrictSerializer):
     """The body of a call that takes none: nothing, or an object without members."""
-
-
-def written(moment: datetime | None) -> str | None:
-    """A moment as every serializer writes it: RFC 3339 in UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None

@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from portal.rest import Flag, StrictSerializer, Text, WholeNumber, written
+from portal.rest import Flag, StrictSerializer, Text, WholeNumber
+from portal.rfc3339 import written
 from tokens import held_listing, overlap
 from tokens.models import Holder, TokenState
 

@@ -5,7 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from portal.rest import StrictSerializer, Text, WholeNumber, written
+from portal.rest import StrictSerializer, Text, WholeNumber
+from portal.rfc3339 import written
 from tokens import held_listing
 from tokens.credentials_serializers import DAYS_HELP, OWNER_HELP
 from tokens.held_serializers import HolderSerializer

@@ -15,7 +15,7 @@ from django.utils import timezone
 from portal import text
 from portal.actor import Actor
 from portal.refusal import Invalid, Refusal
-from portal.rest import written
+from portal.rfc3339 import written
 from tokens import held, issuing, kinds
 from tokens.models import HeldSecret, Holder
 

@@ -1,7 +1,7 @@
 """The shapes of the shutdown calls of apps: what may be asked, and how the present device's part of a job is told."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -15,6 +15,7 @@ from devices.shutdown_states import TO_APPS
 from gateway.dialects.industrial_edge import EdgeRefusal
 from gateway.dialects.industrial_edge_bodies import InvalidField, members_if_any, names_of
 from portal.rest import Flag, Text, WholeNumber
+from portal.rfc3339 import written
 from tokens.models import InstalledApp
 
 WAIT, NOW, WHY = "maxAckTimeForApps", "executeNow", "reason"
@@ -163,7 +164,7 @@ def waiting_for(waiting: Waiting) -> list[str]:
 
 def moment(at: datetime | None) -> str | None:
     """RFC 3339 in UTC with milliseconds."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+    return written(at, "milliseconds")
 
 
 def _judge_names(sent: Collection[str], known: Collection[str]) -> None:

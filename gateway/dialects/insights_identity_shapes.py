@@ -11,6 +11,7 @@ from rest_framework import serializers
 from gateway.dialects.scim_conditions import whole
 from gateway.dialects.scim_query import SCHEMA
 from portal.models import User
+from portal.rfc3339 import written
 from portal.roles import Role
 
 ADMINISTRATORS = "mdsp:core:TenantAdmin"
@@ -81,7 +82,7 @@ def _meta(created: datetime, changed: datetime, version: int) -> dict[str, Any]:
 
 
 def _shown(moment: datetime) -> str:
-    return whole(moment).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(whole(moment), "milliseconds")
 
 
 class InsightsMetaSerializer(serializers.Serializer[Any]):

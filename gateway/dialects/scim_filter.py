@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.dialects.scim_tree import Attribute, Attributes, Comparison, Joined, Kind, Negated, Tree
+from portal import rfc3339
 
 LONGEST, MOST_TERMS, DEEPEST = 1000, 20, 8
 
@@ -25,7 +26,6 @@ _TOKEN = re.compile(
     re.ASCII | re.DOTALL,
 )
 _BLANKS = re.compile(r"\s*", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _UNFIT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -170,11 +170,9 @@ def _text(token: _Token) -> str | None:
 
 def _moment(text: str) -> datetime | None:
     """In UTC unless it says otherwise; its years are those that can be reckoned with."""
-    if not _MOMENT.fullmatch(text):
-        return None
+    moment = rfc3339.read(text) or rfc3339.read(f"{text}Z")
     try:
-        moment = datetime.fromisoformat(text.upper())
-        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        moment = moment.astimezone(UTC) if moment else None
+    except OverflowError:
         return None
-    return moment if 1 < moment.year < 9999 else None
+    return moment if moment and 1 < moment.year < 9999 else None

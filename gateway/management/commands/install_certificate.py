@@ -11,7 +11,7 @@ from gateway import certificate_installation, certificate_pem, remote_nodes
 from gateway.certificate_pem import Sent
 from portal.actor import Actor
 from portal.commands import refusals_exit_1
-from portal.rest import written
+from portal.rfc3339 import written
 
 
 class Command(BaseCommand):

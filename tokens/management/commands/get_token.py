@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from portal.actor import Actor
 from portal.commands import refusals_exit_1
-from portal.rest import written
+from portal.rfc3339 import written
 from tokens import gateway_logins
 from tokens import gateway_user_options as options_of
 

@@ -18,7 +18,7 @@ from portal import durations
 from portal.actor import Actor
 from portal.commands import misuse, one_after_the_other, refusals_exit_1
 from portal.refusal import Invalid
-from portal.rest import written
+from portal.rfc3339 import written
 from tokens import overlap, planned_rotation, secret_folder
 from tokens.models import AppCredential
 from tokens.overlap import Rotated

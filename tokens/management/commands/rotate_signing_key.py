@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from portal.actor import Actor
 from portal.commands import refusals_exit_1
-from portal.rest import written
+from portal.rfc3339 import written
 from tokens import key_rotation
 from tokens.key_rotation import Standing
 
