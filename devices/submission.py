@@ -3,7 +3,7 @@
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from devices import admission, expecting, keychange, keys
+from devices import admission, expecting, keychange, keys, shutdown_cancel
 from devices.expecting import Expected
 from devices.identity import Identity
 from devices.models import Device, Introduction, Status
@@ -15,8 +15,8 @@ from portal.topics import Topic
 def submit(device_id: str, identity: Identity, key: str, *, by: Actor) -> Device:
     """Create the device as pending, or replace what it says of itself and make it pending again.
 
-    What the device was granted ends. A device on the denied list, under this id or this identity, is refused.
-    `key` may be any text but a private key.
+    What the device was granted ends, and a shutdown that it has not claimed. A device on the denied list, under this id
+    or this identity, is refused. `key` may be any text but a private key.
     """
     expecting.refuse_private(key)
     try:
@@ -50,6 +50,7 @@ def _submit(device_id: str, identity: Identity, key: str, by: Actor) -> Device:
             keychange.retire(device, device.fingerprint)
             device.retired_keys.filter(fingerprint=fingerprint).delete()
         keychange.supersede([device.pk])
+        shutdown_cancel.withdraw([device.pk], shutdown_cancel.NOT_ACCEPTED, by=by)
         device.refresh_from_db()
     describe(device, identity, key)
     after = {"status": Status.PENDING, "identity": identity.text, "fingerprint": fingerprint}

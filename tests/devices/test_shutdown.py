@@ -10,6 +10,7 @@ from django.db.models import F
 from devices import (
     admission,
     denial,
+    identity,
     installed,
     shutdown,
     shutdown_acks,
@@ -17,6 +18,7 @@ from devices import (
     shutdown_cancel,
     shutdown_claim,
     shutdown_deadlines,
+    submission,
 )
 from devices.models import Device, ShutdownJob, ShutdownTarget, Status, Via
 from devices.shutdown_claim import Report
@@ -295,9 +297,15 @@ class TestDevice:
         verb(Device.objects.get(pk="press-1"), by=ada)
         assert states(job) == {"press-1": "cancelled", "press-2": "queued"}
 
-    def test_nor_has_one_that_was_rejected_and_accepting_it_revives_nothing(self, fleet: list[str], ada: Actor) -> None:
+    @pytest.mark.parametrize("verb", ["reject", "submit"])
+    def test_nor_has_one_that_was_rejected_or_submitted_anew_and_accepting_it_revives_nothing(
+        self, fleet: list[str], ada: Actor, verb: str
+    ) -> None:
         job, device = order(ada, "press-1"), Device.objects.get(pk="press-1")
-        admission.decide(device, Status.REJECTED, by=ada)
+        if verb == "reject":
+            admission.decide(device, Status.REJECTED, by=ada)
+        else:
+            device = submission.submit(device.pk, identity.read('{"sn": "1"}'), "another key", by=ada)
         admission.decide(device, Status.ACCEPTED, by=ada)
         assert (target(job).code, stands(job)) == ("device_not_accepted", "cancelled")
         assert refusal(claim, job) == (410, "job_cancelled")

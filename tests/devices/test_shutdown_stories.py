@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from devices import (
     admission,
     denial,
+    identity,
     installed,
     shutdown,
     shutdown_acks,
@@ -27,6 +28,7 @@ from devices import (
     shutdown_cancel,
     shutdown_claim,
     shutdown_deadlines,
+    submission,
 )
 from devices.models import Device, ShutdownAck, ShutdownJob, ShutdownTarget, Status, Via
 from devices.shutdown_claim import Report
@@ -61,6 +63,7 @@ IDS = ["press-1", "press-2", "press-3"]
 APPS = [installed.App("i1", "historian", "v1"), installed.App("i2", "hmi", "v2")]
 NONCES = ["0123456789abcdef", "fedcba9876543210"]
 REASON = "maintenance of hall 3"
+MOVES = ["deny", "restore", "reject", "accept", "submit", "purge"]
 
 # Most of a story is about one device, so that much happens to it.
 ids = st.sampled_from([IDS[0], IDS[0], IDS[0], IDS[1], IDS[2]])
@@ -78,7 +81,7 @@ def snapshot() -> list[Any]:
         "pk", "state", "code", "detail", "nonce", "claimed_at", "deadline", "executing_at", "reported_at", "finished_at"
     )
     acks = ShutdownAck.objects.order_by("pk").values_list("pk", "installation", "acknowledged_at")
-    devices = Device.objects.order_by("pk").values_list("pk", "status", "denied_at")
+    devices = Device.objects.order_by("pk").values_list("pk", "status", "revision", "denied_at")
     return [list(jobs), list(targets), list(acks), list(devices)]
 
 
@@ -267,8 +270,10 @@ class Shutdowns(RuleBasedStateMachine):
         if isinstance(offered, ShutdownTarget):
             assert (offered.device_id, offered.state) == (device_id, "queued")
 
-    @rule(device_id=ids, verb=st.sampled_from(["deny", "restore", "reject", "accept", "accept", "restore", "purge"]))
-    def move_the_device(self, device_id: str, verb: str) -> None:
+    @rule(device_id=ids, verb=st.sampled_from([*MOVES, "accept", "restore", "submit"]), ordered=mostly)
+    def move_the_device(self, device_id: str, verb: str, ordered: bool) -> None:
+        if ordered:
+            self.some_target(device_id, 0, led_to="queued")
         device = Device.objects.filter(pk=device_id).first()
         if device is None:
             Device.objects.create(id=device_id, status=Status.ACCEPTED)
@@ -277,6 +282,8 @@ class Shutdowns(RuleBasedStateMachine):
         if verb in ("reject", "accept"):
             decision = Status.REJECTED if verb == "reject" else Status.ACCEPTED
             self.attempt(lambda: admission.decide(device, decision, by=by))
+        elif verb == "submit":
+            self.attempt(lambda: submission.submit(device_id, identity.read(f'{{"sn": "{device_id}"}}'), "", by=by))
         else:
             self.attempt(lambda: getattr(denial, verb)(device, by=by))
 
