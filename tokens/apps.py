@@ -7,11 +7,14 @@ class TokensConfig(AppConfig):
     name = "tokens"
 
     def ready(self) -> None:
+        # Before the next takes messages: this locks tokens, that the history, which everybody locks last.
+        import tokens.owner_endings
+
+        # isort: split
         import tokens.device_endings
         import tokens.device_sections
         import tokens.expiring
         import tokens.installed_source
         import tokens.openapi
-        import tokens.owner_endings
         import tokens.pruning
         import tokens.restoring  # noqa: F401

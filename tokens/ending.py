@@ -63,7 +63,7 @@ def disable(token: ApiToken, *, by: Actor, reason: str = "", seen: int | None = 
 
 @transaction.atomic
 def enable(token: ApiToken, *, by: Actor, reason: str = "", seen: int | None = None) -> None:
-    """Honour a disabled token again, if it has not been revoked or expired meanwhile.
+    """Honour a disabled token again, if it has not been revoked or expired meanwhile, and its owner is active.
 
     What another than its owner has disabled is enabled only by who may change others' tokens.
     """

@@ -70,14 +70,16 @@ def sell(scopes: Collection[str] | None = None, *, by: Actor) -> Sold:
     return Sold(str(GatewayToken.sold(_subject(token), claims)), held, seconds)
 
 
-def refuse(token: ApiToken) -> None:
-    """Refuse at the gateway what this API token has bought."""
-    revocation.refuse(Named.SUBJECT, [_subject(token)])
+def refuse(*tokens: ApiToken) -> None:
+    """Refuse at the gateway what these API tokens have bought."""
+    revocation.refuse(Named.SUBJECT, map(_subject, tokens))
 
 
-def honour(token: ApiToken) -> None:
-    """Honour it again."""
-    revocation.take_back(_subject(token))
+def honour(*tokens: ApiToken) -> None:
+    """Honour it again where the token, which is locked, is live and its owner is active."""
+    keys = [token.pk for token in tokens]
+    live = ApiToken.objects.live(timezone.now()).filter(pk__in=keys, owner__is_active=True)
+    revocation.take_back(*map(_subject, live))
 
 
 def grant(token: ApiToken, role: str) -> str:

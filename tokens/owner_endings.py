@@ -3,7 +3,7 @@
 The portal judges the person at each request; the gateway's nodes know only what is named to them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from portal import outbox
 from portal.models import Outbox
@@ -19,24 +19,21 @@ def take(messages: Sequence[Outbox]) -> None:
     for message in messages:
         person = message.body.get("person", "")
         if message.topic == Topic.PERSON_DEACTIVATED:
-            for token in _tokens(person):
-                gateway_tokens.refuse(token)
+            gateway_tokens.refuse(*_tokens(person))
         elif message.topic == Topic.PERSON_ACTIVATED:
-            for token in _tokens(person):
-                if token.disabled_at is None:
-                    gateway_tokens.honour(token)
+            gateway_tokens.honour(*_tokens(person))
         elif message.topic == Topic.PERSON_ROLE_CHANGED:
             _role_changed(_tokens(person), message.body["role"])
 
 
-def _role_changed(tokens: Iterable[ApiToken], role: str) -> None:
+def _role_changed(tokens: Sequence[ApiToken], role: str) -> None:
     """What was bought in another role is refused, what is bought in this one is not."""
-    for token in tokens:
-        revocation.take_back_grant(gateway_tokens.grant(token, role))
-        others = [gateway_tokens.grant(token, other) for other in Role.values if other != role]
-        revocation.refuse(Named.GRANT, others)
+    revocation.take_back_grants(gateway_tokens.grant(token, role) for token in tokens)
+    others = [other for other in Role.values if other != role]
+    revocation.refuse(Named.GRANT, [gateway_tokens.grant(token, other) for token in tokens for other in others])
 
 
-def _tokens(person: str) -> Iterable[ApiToken]:
-    tokens: Iterable[ApiToken] = ApiToken.objects.filter(owner__username=person, revoked_at=None)
-    return tokens
+def _tokens(person: str) -> Sequence[ApiToken]:
+    """Those that are not revoked, disabled ones too; who switches one off or on meanwhile waits, and is not undone."""
+    tokens = ApiToken.objects.select_for_update(of=("self",), no_key=True)
+    return list(tokens.filter(owner__username=person, revoked_at=None).order_by("pk"))

@@ -43,9 +43,9 @@ def take_back(*subjects: str) -> None:
     Revocation.objects.filter(kind=Named.SUBJECT, value__in=subjects).delete()
 
 
-def take_back_grant(grant: str) -> None:
-    """Honour again what names this grant."""
-    Revocation.objects.filter(kind=Named.GRANT, value=grant).delete()
+def take_back_grants(grants: Iterable[str]) -> None:
+    """Honour again what names one of these grants."""
+    Revocation.objects.filter(kind=Named.GRANT, value__in=list(grants)).delete()
 
 
 def forget() -> int:

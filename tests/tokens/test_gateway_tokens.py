@@ -212,6 +212,45 @@ class TestTheOwner:
         assert bought["sub"] not in refused()
         assert token.pk in bought["sub"]
 
+    def test_who_is_shut_out_has_nothing_bought_brought_back_by_a_token_that_is_switched_on(
+        self, issue: Callable[..., Any], administrator: User, make_person: Callable[..., User], root: Actor
+    ) -> None:
+        make_person("eve", Role.ADMINISTRATOR)
+        token, _ = issue("gateway:line")
+        standing.deactivate(administrator, by=root)
+        outbox.hand_on()
+        ending.disable(token, by=root)
+        ending.enable(token, by=root)
+        assert refused() == {f"token:{token.pk}"}
+        standing.activate(administrator, by=root)
+        outbox.hand_on()
+        assert refused() == set()
+
+    def test_who_is_let_in_again_gets_back_what_live_tokens_bought_and_no_more(
+        self, issue: Callable[..., Any], administrator: User, make_person: Callable[..., User], root: Actor
+    ) -> None:
+        make_person("eve", Role.ADMINISTRATOR)
+        rotated, disabled, revoked, _ = (issue("gateway:line")[0] for _ in range(4))
+        rotation.rotate(rotated, by=root, overlap_hours=0)
+        ending.disable(disabled, by=root)
+        ending.revoke(revoked, by=root)
+        standing.deactivate(administrator, by=root)
+        standing.activate(administrator, by=root)
+        outbox.hand_on()
+        assert refused() == {f"token:{token.pk}" for token in (rotated, disabled, revoked)}
+
+    def test_a_token_that_was_off_while_the_role_changed_brings_nothing_of_the_former_role_back(
+        self, issue: Callable[..., Any], administrator: User, make_person: Callable[..., User], root: Actor
+    ) -> None:
+        make_person("eve", Role.ADMINISTRATOR)
+        token, client = issue("gateway:line")
+        before = claims(client.post(PATH))["grant"]
+        ending.disable(token, by=root)
+        standing.change_role(administrator, Role.VIEWER, by=root)
+        outbox.hand_on()
+        ending.enable(token, by=root)
+        assert before in refused()
+
     def test_another_role_ends_what_was_bought_in_the_one_before(
         self, issue: Callable[..., Any], administrator: User, make_person: Callable[..., User], root: Actor
     ) -> None:
