@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import requires_csrf_token
 
@@ -31,6 +32,8 @@ class Forbidden(Refusal):
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, SessionInterrupted):
+        return answer(request, BadRequest("Your session has ended meanwhile; log in again and look what was changed."))
     return answer(request, BadRequest("The request cannot be read; check its host name and headers."))
 
 

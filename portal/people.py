@@ -25,6 +25,12 @@ class NameTaken(Refusal):
     code = "name_taken"
 
 
+class PasswordChanged(Refusal):
+    """The password is not the one any more that was typed as the present one."""
+
+    code = "password_changed"
+
+
 def create(name: str, password: str, role: Role, *, by: Actor, tenant: str = tenants.FIRST, **known: str) -> User:
     """Add a person to a tenant; `known` is some of `email`, `given_name` and `family_name`.
 
@@ -60,18 +66,20 @@ def create(name: str, password: str, role: Role, *, by: Actor, tenant: str = ten
 def change_password(user: User, password: str, *, by: Actor, session: str | None = None) -> None:
     """Give a person another password; every session of theirs ends, except the one that is kept under `session`.
 
-    A weak password and the present one are refused. Who calls this has seen the present password.
+    A weak password and the present one are refused. Who calls this has seen the present password; one that has been
+    changed or reset since stays.
     """
     _refuse_weak(password, user)
     if user.check_password(password):
         raise Invalid("password", "This is your present password; choose another.")
     # What takes long comes before the transaction, in which others wait for this one. A session that begins meanwhile
     # ends all the same: it was made with the old password, and each request compares.
-    hashed, others = make_password(password), [other.key for other in sessions.lasting(user) if other.key != session]
+    hashed, others = make_password(password), sessions.keys_of(user, but=session)
     with transaction.atomic():
-        ended = sessions.forget(others)
+        if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
+            raise PasswordChanged("Your password has been changed meanwhile, and stays so; log in with that one.")
         user.password = hashed
-        user.save(update_fields=["password"])
+        ended = sessions.forget(others)
         audit.record(by, "person.password_changed", ("person", user.username), after={"sessions_ended": ended})
         outbox.put(Topic.PERSON_PASSWORD_CHANGED, {"person": user.username, "by": str(by)})
 

@@ -122,8 +122,10 @@ def confirm_by_passkey(request: HttpRequest, answer: str) -> None:
 def prove(request: HttpRequest, password: str) -> None:
     """Refuse unless this is the person's password, however lately they gave it. Wrong tries make them wait."""
     user: Any = request.user
-    if not password or _checked(request, user.username, password) is None:
+    known = _checked(request, user.username, password) if password else None
+    if known is None:
         raise WrongPassword("Type your own password to confirm this; it was not right.")
+    user.password = known.password  # What was proven; the check may have digested it anew.
     request.session["password_at"] = int(time.time())
 
 

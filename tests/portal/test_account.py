@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
@@ -145,6 +146,39 @@ class TestPassword:
             with pytest.raises(Invalid):
                 people.change_password(operator, unfit, by=root)
         assert not AuditEvent.objects.exists()
+
+    def test_that_was_reset_after_the_present_one_was_seen_stays(self, operator: User, root: Actor) -> None:
+        seen = User.objects.get(pk=operator.pk)
+        generated = people.reset_password(operator, by=root)
+        with pytest.raises(people.PasswordChanged, match="has been changed meanwhile"):
+            people.change_password(seen, ANOTHER, by=Actor.person(seen))
+        operator.refresh_from_db()
+        assert operator.check_password(generated)
+        assert [event.verb for event in AuditEvent.objects.all()] == ["person.password_reset"]
+
+    def test_that_is_reset_while_it_is_changed_ends_the_session_and_the_page_says_so(
+        self, plain: Client, operator: User, root: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def digested_slowly(password: str) -> str:
+            monkeypatch.setattr(people, "make_password", make_password)
+            people.reset_password(User.objects.get(pk=operator.pk), by=root)
+            return make_password(password)
+
+        monkeypatch.setattr(people, "make_password", digested_slowly)
+        answer = plain.post(TO, CHANGE)
+        assert answer.status_code == 400
+        assert "Your session has ended meanwhile; log in again" in text_of(answer)
+        operator.refresh_from_db()
+        assert not operator.check_password(ANOTHER)
+
+    def test_that_is_digested_anew_by_the_way_is_changed_all_the_same(
+        self, plain: Client, operator: User, settings: Any
+    ) -> None:
+        settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher", *settings.PASSWORD_HASHERS]
+        assert plain.post(TO, CHANGE).status_code == 302
+        operator.refresh_from_db()
+        assert operator.check_password(ANOTHER)
+        assert is_in(plain)
 
 
 class TestSessions:
