@@ -4,6 +4,7 @@ Whoever fetches one slowly holds a thread for as long, and pages must not wait f
 """
 
 import threading
+import weakref
 from collections.abc import Iterator
 
 from django.http import StreamingHttpResponse
@@ -24,12 +25,15 @@ class Busy(Refusal):
 
 
 class _Lines:
-    """The lines of a file, whose turn ends with its last line or when nobody waits for it any more."""
+    """The lines of a file, whose turn ends with its last line, or when nobody waits for it any more.
+
+    An answer in whose place a middleware puts another, as when no session can be saved, is dropped and not closed.
+    """
 
     def __init__(self, lines: Iterator[str]) -> None:
         if not _free.acquire(blocking=False):
             raise Busy
-        self._lines, self._held = lines, True
+        self._lines, self._end = lines, weakref.finalize(self, _free.release)
 
     def __iter__(self) -> Iterator[str]:
         try:
@@ -38,9 +42,7 @@ class _Lines:
             self.close()
 
     def close(self) -> None:
-        if self._held:
-            self._held = False
-            _free.release()
+        self._end()  # Only the first time.
 
 
 def download(lines: Iterator[str], name: str, kind: str) -> StreamingHttpResponse:

@@ -35,6 +35,12 @@ def test_who_goes_away_early_leaves_the_turn_to_the_next(lines: int) -> None:
         answer.close()
 
 
+def test_an_answer_that_is_dropped_unclosed_leaves_the_turn_to_the_next() -> None:
+    """As by a middleware that fails after the view, such as that of the sessions on a database that is read-only."""
+    for _ in range(3):
+        assert file().streaming
+
+
 def test_a_file_that_breaks_in_the_middle_leaves_the_turn_to_the_next() -> None:
     def broken() -> Any:
         yield "one\n"
