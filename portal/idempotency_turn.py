@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 
 from portal.refusal import Refusal
 
@@ -32,11 +32,18 @@ class InProgress(Refusal):
 
 @contextmanager
 def alone(name: str) -> Iterator[None]:
-    """Go on if no other process of this host does so under this name, which is hexadecimal; else refuse."""
+    """Go on if no other process of this host does so under this name, which is hexadecimal; else refuse.
+
+    A data folder that cannot be written is no more use than the database that lies in it, and told of alike.
+    """
     if connection.vendor != "sqlite" or TAKE is None:
         yield
         return
-    file = os.open(settings.DATA_DIR / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = settings.DATA_DIR / FILE
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as denied:
+        raise OperationalError(f"unable to open {path}") from denied
     try:
         fcntl.fcntl(file, TAKE, struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, _number(name), 1, 0))
     except (BlockingIOError, PermissionError) as taken:

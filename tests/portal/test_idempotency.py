@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from rest_framework.test import APIClient
 
@@ -79,7 +79,7 @@ def test_a_no_gives_the_turn_back(rest: Callable[..., APIClient]) -> None:
 
 
 @pytest.mark.django_db
-def test_the_file_of_turns_is_for_nobody_else_and_stays_empty() -> None:
+def test_the_file_of_turns_is_for_nobody_else_and_stays_empty(settings: Any) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL keeps the turns itself.")
     with idempotency_turn.alone("0" * 64), idempotency_turn.alone("f" * 64):
@@ -89,3 +89,18 @@ def test_the_file_of_turns_is_for_nobody_else_and_stays_empty() -> None:
         assert (file.stat().st_mode & 0o777, file.stat().st_size) == (0o600, 0)
     with idempotency_turn.alone("0" * 64):
         pass
+
+
+@pytest.mark.django_db
+def test_a_folder_that_cannot_be_written_is_told_of_as_a_database_that_cannot(
+    rest: Callable[..., APIClient], settings: Any, tmp_path: Path
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL keeps the turns itself.")
+    client = rest(Scope.USERS_MANAGE)
+    settings.DATA_DIR = tmp_path / "gone"
+    told = send(client)
+    assert (told.status_code, told.json()["code"]) == (503, "service_unavailable")
+    assert "Retry-After" in told
+    settings.DATA_DIR = tmp_path
+    assert send(client).status_code == 201
