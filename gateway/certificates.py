@@ -27,7 +27,7 @@ from django.utils import timezone
 
 from gateway import addresses, run_folder
 from gateway.models import GatewayNode, Role, TlsCertificate
-from portal import audit, sealing
+from portal import audit, sealing, whole_file
 from portal.actor import Actor
 from portal.refusal import Refusal
 
@@ -113,7 +113,7 @@ def publish() -> None:
     # A command may be run where no door is.
     is_new = shown is not None and path.parent.is_dir() and not (path.exists() and path.read_text() == shown.chain)
     if shown is not None and is_new:
-        run_folder.write(path, shown.chain, mode=0o644)
+        whole_file.write(path, shown.chain, mode=0o644)
 
 
 def wanted_names() -> list[str]:

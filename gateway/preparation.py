@@ -16,7 +16,7 @@ from django.core.management import call_command
 
 from gateway import addresses, certificates, device_cas, nodes, route_entries, run_folder, start_lock, trial
 from gateway.envoy import bootstrap, validate
-from portal import people
+from portal import people, whole_file
 from portal.actor import Actor
 from portal.refusal import Refusal
 from tokens import peppers, signing
@@ -130,7 +130,7 @@ def _database() -> tuple[str, str] | None:
 def control_plane() -> None:
     """Give the local Envoy a new token and its bootstrap; refuse what it does not take."""
     node, token = nodes.local(by=Actor.command("serve"))
-    run_folder.write(run_folder.NODE_TOKEN, json.dumps(bootstrap.node_token(token)))
+    whole_file.write(run_folder.NODE_TOKEN, json.dumps(bootstrap.node_token(token)))
     config = bootstrap.bootstrap(
         node.name,
         portal_socket=run_folder.PORTAL_SOCKET,
@@ -138,7 +138,7 @@ def control_plane() -> None:
         token_file=run_folder.NODE_TOKEN,
         json_logs=settings.LOG_FORMAT == "json",
     )
-    run_folder.write(run_folder.BOOTSTRAP, json.dumps(config, indent=1))
+    whole_file.write(run_folder.BOOTSTRAP, json.dumps(config, indent=1))
     reason = validate.judge(trial.binary(), config) or trial.reason_against_all()
     if reason:
         raise CannotServe(f"The Envoy at {trial.binary()} does not take its configuration: {reason}")

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway import certificate_checks, certificates, discovery, run_folder
+from gateway import certificate_checks, certificates, discovery
 from gateway.ca_certificates import UNREADABLE
 from gateway.envoy import bootstrap
 from gateway.envoy.bootstrap import Portal
 from gateway.models import GatewayNode, Role, TlsCertificate
+from portal import whole_file
 from portal.refusal import Invalid, Refusal
 
 BOOTSTRAP, TOKEN, CA = "bootstrap.json", "node-token.json", "ca.pem"
@@ -74,9 +75,9 @@ def write(place: Place, node: GatewayNode, token: str) -> str:
     config = bootstrap.remote(node.name, portal, token_file=folder / TOKEN, polls=discovery.polls(node))
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        run_folder.write(folder / CA, place.trusted, mode=0o644)
-        run_folder.write(folder / BOOTSTRAP, json.dumps(config, indent=1), mode=0o644)
-        run_folder.write(folder / TOKEN, json.dumps(bootstrap.node_token(token)))
+        whole_file.write(folder / CA, place.trusted, mode=0o644)
+        whole_file.write(folder / BOOTSTRAP, json.dumps(config, indent=1), mode=0o644)
+        whole_file.write(folder / TOKEN, json.dumps(bootstrap.node_token(token)))
     except OSError as failed:
         raise CannotWrite(
             f"{folder} cannot be written ({failed.strerror}); the node is made, so write its files with --rotate."

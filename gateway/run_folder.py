@@ -1,6 +1,5 @@
 """The files that live only while an installation runs, all in one folder of mode 0700."""
 
-import os
 from pathlib import Path
 
 from django.conf import settings
@@ -21,12 +20,3 @@ LONGEST_SOCKET_PATH = 107
 def objection(kind: str) -> Path:
     """Where the supervisor notes what the local Envoy last said against a type that it was offered."""
     return FOLDER / f"envoy-objection.{kind}"
-
-
-def write(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Put the whole text in place at once, so that nobody reads half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    draft.replace(path)

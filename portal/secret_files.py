@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from portal import environment
+from portal import environment, whole_file
 
 EXAMPLES = ("change", "example", "secret", "password", "insecure", "12345")
 
@@ -60,31 +60,7 @@ def contents(path: Path) -> str:
 
 def _write_once(path: Path, value: str) -> None:
     with suppress(FileExistsError):  # Another process was first; its value counts.
-        _write(path, value, os.link)
-
-
-def _write(path: Path, value: str, put: Callable[[Path, Path], None]) -> None:
-    """Write a draft and `put` it in its place once it is on the disk, so that nobody ever reads half of it."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(value + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        put(draft, path)
-        _keep(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _keep(folder: Path) -> None:
-    """Get the file's name onto the disk too: soon rows are sealed under what it holds."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        whole_file.write(path, f"{value}\n", put=os.link)
 
 
 def random_text() -> str:
@@ -102,7 +78,7 @@ def first_pepper() -> str:
 
 def put_pepper(path: Path, name: str) -> None:
     """Make a pepper of this name and put it before the others of the file; who calls this holds a lock."""
-    _write(path, f"{name}:{random_key()} {contents(path)}", os.replace)
+    whole_file.write(path, f"{name}:{random_key()} {contents(path)}\n")
 
 
 def drop_peppers(path: Path, names: Collection[str]) -> None:
@@ -110,7 +86,7 @@ def drop_peppers(path: Path, names: Collection[str]) -> None:
     entries = _entries(contents(path))
     left = [entry for entry in entries if entry.partition(":")[0] not in names]
     if len(left) < len(entries):
-        _write(path, " ".join(left), os.replace)
+        whole_file.write(path, f"{' '.join(left)}\n")
 
 
 def master_key(value: str) -> bytes:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from portal import whole_file
 from portal.refusal import Refusal
 from tokens.models import CredentialSecret
 
@@ -44,11 +45,8 @@ class SecretFolder:
         """Write the secret with this id beside its place, safe from a power cut."""
         path = self._beside(client_id, secret)
         try:
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            _sync(self.path)
+            whole_file.write_new(path, text)
+            whole_file.keep_names(self.path)
         except OSError as why:
             self.pick_up(client_id, secret)
             raise Unwritable(path, why) from why
@@ -63,7 +61,7 @@ class SecretFolder:
         place = self.place(client_id)
         try:
             self._beside(client_id, secret).replace(place)
-            _sync(self.path)
+            whole_file.keep_names(self.path)
         except OSError as why:
             raise Unwritable(place, why) from why
 
@@ -95,14 +93,5 @@ def opened(path: Path) -> Iterator[SecretFolder]:
         yield folder
     except BlockingIOError as taken:
         raise InUse(f"Another run writes into {path}; wait until it is done.") from taken
-    finally:
-        os.close(descriptor)
-
-
-def _sync(path: Path) -> None:
-    """Make the names in the folder last."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

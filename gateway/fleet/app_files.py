@@ -3,13 +3,13 @@
 import base64
 import http.client
 import json
-import os
 import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
 from gateway.fleet.door import TIMEOUT, Doorway
+from portal import whole_file
 
 TOKEN, CERTSIPS = ".apptoken", "certsips.json"
 
@@ -59,10 +59,7 @@ class AppFiles:
         return base64.b64decode(self.certsips["edge-certificates"]["certificate-chain"], validate=True).decode()
 
     def _put(self, name: str, text: str) -> None:
-        unfinished = self.folder / f"{name}.new"
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        unfinished.replace(self.folder / name)
+        whole_file.write(self.folder / name, text, is_lasting=False)
 
 
 class AppDoor(Doorway):

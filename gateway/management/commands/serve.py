@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from gateway import preparation, run_folder
+from portal import whole_file
 from portal.commands import refusals_exit_1
 
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         preparation.routes()
         if administrator:
             self.introduce(*administrator)
-        run_folder.write(run_folder.ORDERS, json.dumps(preparation.orders()))
+        whole_file.write(run_folder.ORDERS, json.dumps(preparation.orders()))
         self.stdout.flush()
         sys.stdout.flush()
         # Django is no longer needed. What takes over is small, keeps the process id, and holds the lock.
