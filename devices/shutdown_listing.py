@@ -99,12 +99,6 @@ def counts(jobs: Collection[UUID]) -> dict[UUID, dict[str, int]]:
     return found
 
 
-def count_all() -> dict[str, int]:
-    """How many devices of all shutdowns are in each state; an index alone is read."""
-    grouped = ShutdownTarget.objects.order_by().values_list("state").annotate(Count("pk"))
-    return {**dict.fromkeys(TargetState.values, 0), **dict(grouped)}
-
-
 def shown(jobs: Sequence[ShutdownJob]) -> list[Shown]:
     numbers = counts([job.pk for job in jobs])
     return [Shown(job, numbers[job.pk]) for job in jobs]

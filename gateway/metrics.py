@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from django.db.models import Count
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -12,12 +11,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from rest_framework.request import Request
 
-from devices import shutdown_listing
-from devices.models import Device, KeyChange, KeyChangeRequest, Status
+from devices import counts, shutdown_counts
+from devices.models import KeyChange, KeyChangeRequest, Status
 from gateway.models import GatewayNode, Route, TrafficReading
-from portal import expiry
+from portal import audit_counts, expiry
 from portal.access import HasScope
-from portal.models import AuditEvent, FailedAttempts, Letter, Outbox
+from portal.models import FailedAttempts, Letter, Outbox
 from portal.rest import Endpoint
 from portal.scopes import Scope
 from tokens.models import ApiToken
@@ -59,17 +58,16 @@ class Figures(Collector):
 
     def fleet(self) -> Iterator[Metric]:
         devices = GaugeMetricFamily("gatehouse_devices", "Devices by admission status.", labels=["status"])
-        counts = dict(Device.objects.present().values_list("status").annotate(Count("pk")))
-        for status in Status.values:
-            devices.add_metric([status], counts.get(status, 0))
-        devices.add_metric(["denied"], Device.objects.denied().count())
+        numbers = counts.by_tab()
+        for status in (*Status.values, counts.DENIED):
+            devices.add_metric([status], numbers[status])
         yield devices
         open_changes = KeyChangeRequest.objects.filter(state=KeyChange.OPEN).count()
         yield GaugeMetricFamily("gatehouse_key_changes_open", "Key changes that wait for a decision.", open_changes)
 
     def changes(self) -> Iterator[Metric]:
         changes = CounterMetricFamily("gatehouse_changes", "Changes in the audit trail by verb.", labels=["verb"])
-        for verb, count in AuditEvent.objects.values_list("verb").annotate(Count("number")).order_by("verb"):
+        for verb, count in sorted(audit_counts.by_verb().items()):
             changes.add_metric([verb], count)
         yield changes
         yield GaugeMetricFamily("gatehouse_outbox_waiting", "Messages not handed on yet.", Outbox.objects.count())
@@ -78,7 +76,7 @@ class Figures(Collector):
 
     def shutdowns(self) -> Iterator[Metric]:
         targets = GaugeMetricFamily("gatehouse_shutdown_targets", "Devices of shutdowns by state.", labels=["state"])
-        for state, number in shutdown_listing.count_all().items():
+        for state, number in shutdown_counts.by_state().items():
             targets.add_metric([state], number)
         yield targets
 
@@ -113,8 +111,8 @@ class Figures(Collector):
             labels=["node", "route", "status"],
         )
         prefixes = dict(Route.objects.values_list("pk", "prefix"))
-        for node, counts in TrafficReading.objects.values_list("node__name", "counts"):
-            for number, count in counts.items():
+        for node, counted in TrafficReading.objects.values_list("node__name", "counts"):
+            for number, count in counted.items():
                 if prefix := prefixes.get(int(number)):
                     requests.add_metric([node, prefix], count["requests"])
                     errors.add_metric([node, prefix, "4xx"], count["client_errors"])

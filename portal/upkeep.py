@@ -1,6 +1,6 @@
 """What the worker does for the frame."""
 
-from portal import backlog, couriers, idempotency, letters, notices, outbox, tally, throttle, windows
+from portal import audit_counts, backlog, couriers, idempotency, letters, notices, outbox, tally, throttle, windows
 from portal.schedule import beside, every
 from portal.session_store import SessionStore
 
@@ -12,6 +12,7 @@ every(3600, "forget kept answers")(idempotency.forget)
 every(3600, "forget old counts")(tally.forget)
 every(5, "tell webhooks what they missed")(backlog.tell_missed)
 every(3600, "forget old deliveries")(backlog.forget)
+every(60, "count changes")(audit_counts.keep)
 every(600, "give notice of what ends")(notices.give)
 beside("webhooks")(couriers.run)
 beside("letters")(letters.run)

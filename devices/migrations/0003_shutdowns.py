@@ -177,6 +177,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["job", "state", "device_id"], name="shutdown_target_by_state"),
                     models.Index(fields=["device_id", "-id"], name="shutdown_target_by_device"),
+                    models.Index(fields=["state"], name="shutdown_target_counted"),
                     models.Index(
                         condition=models.Q(("state__in", ("queued", "claimed", "executing"))),
                         fields=["state", "expires_at"],

@@ -158,6 +158,7 @@ class ShutdownTarget(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["job", "state", "device_id"], name="shutdown_target_by_state"),
             models.Index(fields=["device_id", "-id"], name="shutdown_target_by_device"),
+            models.Index(fields=["state"], name="shutdown_target_counted"),
             models.Index(
                 fields=["state", "expires_at"], condition=models.Q(state__in=OPEN), name="shutdown_target_open"
             ),

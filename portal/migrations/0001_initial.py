@@ -31,6 +31,14 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='KeptCount',
+            fields=[
+                ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ('numbers', models.JSONField()),
+                ('upto', models.BigIntegerField(default=0)),
+            ],
+        ),
+        migrations.CreateModel(
             name='KeptAnswer',
             fields=[
                 ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),

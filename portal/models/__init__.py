@@ -1,6 +1,6 @@
 """What the frame remembers: people, the audit trail, the outbox and whom it tells, and the worker's clock."""
 
-from portal.models.counting import FailedAttempts, HourlyCount, KeptAnswer, ScheduledJob, WindowCount
+from portal.models.counting import FailedAttempts, HourlyCount, KeptAnswer, KeptCount, ScheduledJob, WindowCount
 from portal.models.mail import Digest, ExpiryNotice, Letter
 from portal.models.people import Tenant, User
 from portal.models.trail import AuditEvent, AuditHead, Outbox
@@ -16,6 +16,7 @@ __all__ = [
     "FailedAttempts",
     "HourlyCount",
     "KeptAnswer",
+    "KeptCount",
     "Letter",
     "Outbox",
     "ScheduledJob",

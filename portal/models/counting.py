@@ -58,6 +58,17 @@ class HourlyCount(models.Model):
         return f"{self.number} {self.name} in {self.hour:%Y-%m-%d %H} h"
 
 
+class KeptCount(models.Model):
+    """Numbers by word as the worker counted them last; `upto` which row, if rows are only added."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    numbers = models.JSONField()
+    upto = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class WindowCount(models.Model):
     """How often something happened in the window of time with this number, such as a minute since 1970."""
 

@@ -12,7 +12,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from devices import denial, installed, shutdown, shutdown_acks, shutdown_claim, shutdown_deadlines, shutdown_fields
+from devices import (
+    denial,
+    installed,
+    shutdown,
+    shutdown_acks,
+    shutdown_claim,
+    shutdown_counts,
+    shutdown_deadlines,
+    shutdown_fields,
+)
 from devices.models import Device, ShutdownJob, ShutdownTarget, Status, Via
 from devices.shutdown_claim import Report
 from portal.actor import Actor
@@ -378,6 +387,19 @@ def test_the_metrics_count_targets_by_state(client: APIClient, fleet: list[str])
     told = Client().get("/metrics").content.decode()
     assert 'gatehouse_shutdown_targets{state="queued"} 3.0' in told
     assert 'gatehouse_shutdown_targets{state="failed"} 0.0' in told
+
+
+def test_those_that_have_ended_are_counted_by_the_worker_and_the_others_at_once(
+    client: APIClient, fleet: list[str]
+) -> None:
+    shutdown_counts.keep()
+    first = made(client, *fleet[:2])
+    assert shutdown_counts.by_state() == dict.fromkeys(STATES, 0) | {"queued": 2}
+    act(client, first, "cancel", reason=REASON)
+    made(client, fleet[2])
+    assert shutdown_counts.by_state() == dict.fromkeys(STATES, 0) | {"queued": 1}
+    shutdown_counts.keep()
+    assert shutdown_counts.by_state() == dict.fromkeys(STATES, 0) | {"queued": 1, "cancelled": 2}
 
 
 class TestKey:
