@@ -16,6 +16,7 @@ from django.utils import timezone
 from portal import request_id, rows, sealing
 from portal.actor import Actor
 from portal.models import AuditEvent, AuditHead
+from portal.refusal import Refusal
 
 Facts = Mapping[str, Any]
 
@@ -111,8 +112,25 @@ class Verdict:
         return self.broken_at is None
 
 
-def verify() -> Verdict:
-    """Walk the whole chain: what is appended meanwhile fits too, and the head that was read first stands within it."""
+class TooLong(Refusal):
+    """More rows than whoever asks can wait for."""
+
+    code = "audit_trail_too_long"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"The audit trail has more than {most:,} rows, too many to check while a page waits; let an operator run "
+            "audit_verify on the host."
+        )
+
+
+def verify(*, most: int | None = None) -> Verdict:
+    """Walk the whole chain: what is appended meanwhile fits too, and the head that was read first stands within it.
+
+    Refused if the chain has more than `most` rows.
+    """
+    if most is not None and AuditEvent.objects.filter(number__gt=most).exists():
+        raise TooLong(most)
     head = AuditHead.objects.get()
     previous, number, met = "", 0, not head.number and not head.mac
     for event in AuditEvent.objects.order_by("number").iterator(chunk_size=2000):

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from portal import audit, audit_listing
+from portal import audit, audit_listing, audit_pages, downloads
 from portal.actor import Actor
 from portal.models import AuditEvent, User
 
@@ -175,6 +175,30 @@ class TestChain:
         page = plain.get("/portal/audit/?verify=1")
         assert "The chain is broken at row 2." in text_of(page)
         assert rows(page) == [3, 2, 1]
+
+    def test_that_is_too_long_for_a_page_names_the_command(
+        self, plain: Client, htmx: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(audit_pages, "MOST", 2)
+        for fits in (True, True, False):
+            write()
+            for reader in (plain, htmx):
+                answer = reader.get("/portal/audit/?verify=1")
+                assert ("The chain holds." in text_of(answer)) is fits
+                assert ("run audit_verify on the host." in text_of(answer)) is not fits
+        assert answer.status_code == 409
+        assert audit.verify().holds
+
+    def test_is_checked_for_one_at_a_time_and_no_file_is_sent_meanwhile(self, plain: Client) -> None:
+        write()
+        with downloads.turn():
+            for path in ("?verify=1", "audit.csv"):
+                refused = plain.get(f"/portal/audit/{path}")
+                assert (refused.status_code, refused["Retry-After"]) == (503, "10")
+        file = plain.get("/portal/audit/audit.csv")
+        assert plain.get("/portal/audit/?verify=1").status_code == 503
+        assert sent(file)
+        assert "The chain holds." in text_of(plain.get("/portal/audit/?verify=1"))
 
 
 class TestExport:
