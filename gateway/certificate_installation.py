@@ -1,7 +1,7 @@
 """Certificates that an operator installs at a TLS door: judged first, live without a restart, withdrawn again."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,17 +86,20 @@ def remove(certificate: TlsCertificate, *, by: Actor, reason: str = "") -> None:
 
 
 def is_live(certificate: TlsCertificate) -> bool:
-    """Whether its node, or each host's own that is there, has said that it holds this one."""
-    there = _there(certificate)
-    if not there or TlsCertificate.objects.shown(Role.DOOR, certificate.node) != certificate:
-        return False
-    return all(_holds(node) for node in there)
+    """Whether its door shows this one, and its node, or each host's own that is there, has said that it holds it."""
+    is_shown = TlsCertificate.objects.shown(Role.DOOR, certificate.node) == certificate
+    return is_shown and is_held(certificate, _there(certificate))
 
 
-def _holds(node: GatewayNode) -> bool:
+def is_held(certificate: TlsCertificate, owners: Iterable[GatewayNode]) -> bool:
+    """Whether those of its nodes that are there, and one is, have said that they hold this one."""
+    there = [node for node in owners if not nodes.is_away(node)]
+    return bool(there) and all(_holds(node, certificate) for node in there)
+
+
+def _holds(node: GatewayNode, certificate: TlsCertificate) -> bool:
     held = node.accepted.get(SUBSCRIPTION, {}).get("version", "")
-    offered = discovery.offer("secrets", [listeners.DOOR], node).content
-    return bool(held.rpartition(".")[0] == offered)
+    return bool(held.rpartition(".")[0] == discovery.content_of_door(certificate))
 
 
 def strangers(certificate: TlsCertificate) -> list[str]:
@@ -107,10 +110,9 @@ def strangers(certificate: TlsCertificate) -> list[str]:
     return list(remote.order_by("name").values_list("name", flat=True))
 
 
-def refusal(owner: GatewayNode | None) -> str:
-    """Why a node, or one of the hosts' own, does not take its door's certificate as it is now; else empty."""
-    asked = [owner] if owner else GatewayNode.objects.filter(kind=NodeKind.LOCAL).order_by("name")
-    return next((said for node in asked if (said := nodes.standing_refusals(node).get(SUBSCRIPTION))), "")
+def refusal(owners: Iterable[GatewayNode]) -> str:
+    """Why one of these nodes does not take its door's certificate as it is now; else empty."""
+    return next((said for node in owners if (said := nodes.standing_refusals(node).get(SUBSCRIPTION))), "")
 
 
 def wait_until_live(certificate: TlsCertificate, seconds: float = ACKNOWLEDGED_WITHIN) -> bool:

@@ -1,5 +1,7 @@
 """The certificates of the doors as people are shown them: what each shows, whether it is live, how long it lasts."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +9,7 @@ from django.utils import timezone
 
 from gateway import certificate_installation
 from gateway.certificate_checks import SOON
-from gateway.models import GatewayNode, NodeKind, Role, TlsCertificate
+from gateway.models import GatewayNode, NodeKind, TlsCertificate
 from gateway.nodes import LOCAL
 
 
@@ -34,29 +36,58 @@ class ListedDoor:
     refused: str
 
 
+class _Kept:
+    """What is kept of all doors, read at once: it costs the same questions however many there are."""
+
+    def __init__(self) -> None:
+        self.nodes = {node.pk: node for node in GatewayNode.objects.order_by("name")}
+        self.local = [node for node in self.nodes.values() if node.kind == NodeKind.LOCAL]
+        # Of each door, by the key of its node, the one that it shows first.
+        self.certificates: defaultdict[int | None, list[TlsCertificate]] = defaultdict(list)
+        for certificate in TlsCertificate.objects.order_by("-installed"):
+            self.certificates[certificate.node_id].append(certificate)
+
+    def owners(self, owner: GatewayNode | None) -> list[GatewayNode]:
+        """The nodes of a door: the local one is that of each host."""
+        return [owner] if owner else self.local
+
+
 def doors() -> list[ListedDoor]:
     """The local one, then the others by the names of their nodes."""
-    known = {node.name: node for node in GatewayNode.objects.filter(kind=NodeKind.REMOTE).order_by("name")}
-    return [_door(LOCAL, None), *(_door(name, node) for name, node in known.items())]
+    kept = _Kept()
+    remote = [node for node in kept.nodes.values() if node.kind == NodeKind.REMOTE]
+    return [_door(kept, owner) for owner in (None, *remote)]
+
+
+def several(certificates: Iterable[TlsCertificate]) -> list[ListedCertificate]:
+    kept = _Kept()
+    return [_one(kept, certificate) for certificate in certificates]
 
 
 def one(certificate: TlsCertificate) -> ListedCertificate:
-    shown = TlsCertificate.objects.shown(Role(certificate.role), certificate.node)
-    is_shown = shown == certificate
+    return several([certificate])[0]
+
+
+def _one(kept: _Kept, certificate: TlsCertificate) -> ListedCertificate:
+    owner = kept.nodes[certificate.node_id] if certificate.node_id else None
+    is_shown = certificate in kept.certificates[certificate.node_id][:1]
     return ListedCertificate(
         certificate,
-        certificate.node.name if certificate.node else LOCAL,
+        owner.name if owner else LOCAL,
         is_shown,
-        is_shown and certificate_installation.is_live(certificate),
+        is_shown and certificate_installation.is_held(certificate, kept.owners(owner)),
         _standing(certificate, timezone.now()),
         certificate_installation.warnings(certificate),
     )
 
 
-def _door(name: str, owner: GatewayNode | None) -> ListedDoor:
-    first, *others = [*TlsCertificate.objects.filter(node=owner).order_by("-installed"), None]
-    refusal = certificate_installation.refusal(owner)
-    return ListedDoor(name, owner is not None, one(first) if first else None, others[0] if others else None, refusal)
+def _door(kept: _Kept, owner: GatewayNode | None) -> ListedDoor:
+    first, *others = [*kept.certificates[owner.pk if owner else None], None]
+    refusal = certificate_installation.refusal(kept.owners(owner))
+    name = owner.name if owner else LOCAL
+    return ListedDoor(
+        name, owner is not None, _one(kept, first) if first else None, others[0] if others else None, refusal
+    )
 
 
 def _standing(certificate: TlsCertificate, now: datetime) -> str:

@@ -3,18 +3,16 @@
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins, viewsets
+from rest_framework import viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from gateway import certificate_installation, certificates_examples, remote_nodes
+from gateway import certificate_installation, certificate_listing, certificates_examples, remote_nodes
 from gateway.certificate_pem import Sent
 from gateway.certificates_serializers import (
     DoorCertificateSerializer,
     InstalledSerializer,
-    ListedSerializer,
     NewDoorCertificateSerializer,
-    shape,
 )
 from gateway.models import TlsCertificate
 from portal import etags
@@ -24,11 +22,11 @@ from portal.rest import Endpoint, NoMembers
 from portal.scopes import Scope
 
 
-class DoorCertificateViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[TlsCertificate]):
+class DoorCertificateViewSet(Endpoint, viewsets.GenericViewSet[Any]):
     """The certificates of the TLS doors, without their keys."""
 
-    queryset = TlsCertificate.objects.select_related("node")
-    serializer_class = ListedSerializer
+    queryset = TlsCertificate.objects.all()
+    serializer_class = DoorCertificateSerializer
     lookup_value_regex = "[0-9]{1,18}"
     scopes: ClassVar = {
         "list": Scope.GATEWAY_READ,
@@ -43,14 +41,16 @@ class DoorCertificateViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericVi
     @extend_schema(
         responses={200: DoorCertificateSerializer(many=True)}, examples=[answered(certificates_examples.LISTED)]
     )
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def list(self, request: Request) -> Response:
         """List what every door shows, and what Gatehouse made for those that show an installed one."""
-        return super().list(request, *args, **kwargs)
+        page: Any = self.paginate_queryset(self.get_queryset())
+        listed: Any = certificate_listing.several(page)
+        return self.get_paginated_response(DoorCertificateSerializer(listed, many=True).data)
 
     @extend_schema(responses={200: DoorCertificateSerializer}, examples=[answered(certificates_examples.LISTED)])
     def retrieve(self, request: Request, pk: str) -> Response:
         """One certificate; `live` once the node of its door holds it."""
-        return Response(shape(self.get_object()))
+        return Response(DoorCertificateSerializer(certificate_listing.one(self.get_object())).data)
 
     @extend_schema(
         request=NewDoorCertificateSerializer,

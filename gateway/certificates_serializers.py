@@ -1,10 +1,8 @@
 """The shapes of the doors' certificates in JSON; no key is in any of them but the one that comes in."""
 
-from typing import Any
-
 from rest_framework import serializers
 
-from gateway import certificate_installation, certificate_listing, certificate_pem
+from gateway import certificate_installation, certificate_pem
 from gateway.certificate_listing import ListedCertificate
 from gateway.models import TlsCertificate
 from portal.rest import Flag, StrictSerializer, Text
@@ -27,17 +25,6 @@ class DoorCertificateSerializer(serializers.Serializer[ListedCertificate]):
     certificate = serializers.CharField(source="certificate.chain", help_text="The chain as PEM.")
     created_at = serializers.DateTimeField(source="certificate.created_at")
     created_by = serializers.CharField(source="certificate.created_by")
-
-
-class ListedSerializer(serializers.ModelSerializer[TlsCertificate]):
-    """The same, of a row."""
-
-    class Meta:
-        model = TlsCertificate
-        fields = ()
-
-    def to_representation(self, instance: TlsCertificate) -> dict[str, Any]:
-        return shape(instance)
 
 
 class NewDoorCertificateSerializer(StrictSerializer):
@@ -64,8 +51,3 @@ class InstalledSerializer(serializers.ModelSerializer[TlsCertificate]):
 
     def get_live(self, installed: TlsCertificate) -> bool:
         return certificate_installation.is_live(installed)
-
-
-def shape(certificate: TlsCertificate) -> dict[str, Any]:
-    told: dict[str, Any] = DoorCertificateSerializer(certificate_listing.one(certificate)).data
-    return told

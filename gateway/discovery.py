@@ -72,13 +72,19 @@ def offer(kind: str, names: Sequence[str], node: GatewayNode | None = None) -> O
         raise UnknownType(f"There is nothing of the type {kind} here; there are {', '.join(TYPES)}.")
     if kind == "secrets":
         elsewhere = _elsewhere(node)
-        return _secrets(tuple(names), _pairs(elsewhere), None if elsewhere else trusted())
+        pairs = _pairs(TlsCertificate.objects.shown(Role.DOOR, elsewhere))
+        return _secrets(tuple(names), pairs, None if elsewhere else trusted())
     if kind == "extension_configs":
         return _extensions(tuple(names), keys(), revoked())
     if kind == "listeners":
         # None changes with a route; connections would be drained for nothing.
         return _listeners(tuple(names), plan(node))
     return _services(kind, tuple(names), replace(plan(node), doors=ANYWHERE, polls=USUAL), _mark_of_routes())
+
+
+def content_of_door(certificate: TlsCertificate) -> str:
+    """The content of what its node is offered as its door's secret while the door shows this one."""
+    return _secrets((listeners.DOOR,), _pairs(certificate), None).content
 
 
 def plan(node: GatewayNode | None = None) -> Plan:
@@ -176,9 +182,8 @@ def trusted() -> Trusted:
     return Trusted(listeners.DEVICE_CAS, "\n".join(found))
 
 
-def _pairs(node: GatewayNode | None) -> tuple[tuple[str, str, str], ...]:
-    """Name, chain and sealed key of each certificate that the node's doors show; opened only when they are new."""
-    door = TlsCertificate.objects.shown(Role.DOOR, node)
+def _pairs(door: TlsCertificate | None) -> tuple[tuple[str, str, str], ...]:
+    """Name, chain and sealed key of each certificate that a node's doors show; opened only when they are new."""
     return ((listeners.DOOR, door.chain, door.sealed_key),) if door else ()
 
 

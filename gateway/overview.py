@@ -19,8 +19,8 @@ def gateway(actor: Actor) -> dict[str, Any]:
     away = [node.name for node in every if node.last_seen and nodes.is_away(node)]
     refusing = [node.name for node in every if nodes.standing_refusals(node)]
     enabled = Route.objects.filter(is_enabled=True).count()
-    shown = [door for node in (None, *every) if (door := TlsCertificate.objects.shown(Role.DOOR, node))]
-    ends_at = min((door.not_after for door in shown), default=None)
+    shown = TlsCertificate.objects.shown_by_node(Role.DOOR)
+    ends_at = min((door.not_after for door in shown.values()), default=None)
     disabled = Route.objects.filter(is_enabled=False).count()
     return {
         "enabled": enabled,

@@ -17,6 +17,10 @@ class TlsCertificateQuerySet(models.QuerySet["TlsCertificate"]):
         """The certificate that a door shows: the installed one, else Gatehouse's own; of the local node if of none."""
         return self.filter(role=role, node=node).order_by("-installed").first()
 
+    def shown_by_node(self, role: Role) -> "dict[int | None, TlsCertificate]":
+        """The same of every door, by the key of its node, in one question; under None stands the local one."""
+        return {certificate.node_id: certificate for certificate in self.filter(role=role).order_by("installed")}
+
 
 class TlsCertificate(models.Model):
     """A certificate chain and its key, sealed. One that an operator installed goes before the one Gatehouse made.

@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -373,3 +374,26 @@ class TestPage:
         GatewayNode.objects.update(refused={"secrets/door": refused}, accepted={})
         page = ada.get(PAGE).content.decode()
         assert "What it says: <bdi>Bad &lt;b&gt;.</bdi>" in page
+
+
+@pytest.mark.parametrize("path", [PATH, PAGE, "/portal/"])
+def test_more_doors_cost_no_more_questions(
+    rest: Callable[..., APIClient],
+    log_in: Callable[..., Client],
+    administrator: User,
+    root: Actor,
+    own: TlsCertificate,
+    path: str,
+) -> None:
+    reader: Any = rest(Scope.GATEWAY_READ) if path == PATH else log_in(administrator)
+    costs = []
+    for number in (1, 2, 3, 4, 5):
+        node, _ = remote_nodes.make(f"hall-{number}", by=root)
+        put(issued(), root, node=node)
+        GatewayNode.objects.update(last_seen=timezone.now())
+        if number in (1, 5):
+            reader.get(path)  # What is kept in memory is kept now.
+            with CaptureQueriesContext(connection) as asked:
+                assert reader.get(path).status_code == 200
+            costs.append(len(asked))
+    assert costs[0] == costs[1], costs
