@@ -5,7 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.views.decorators.csrf import requires_csrf_token
 
@@ -34,7 +36,7 @@ class Forbidden(Refusal):
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, SessionInterrupted):
         return answer(request, BadRequest("Your session has ended meanwhile; log in again and look what was changed."))
-    return answer(request, BadRequest("The request cannot be read; check its host name and headers."))
+    return answer(request, unreadable(exception))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -66,6 +68,17 @@ class NotServedMiddleware:
         told = answer(request, MethodNotAllowed(f"{request.method} is not served here; use {allowed}."))
         told["Allow"] = allowed
         return told
+
+
+def unreadable(exc: Exception) -> BadRequest:
+    """The refusal of a request that Django itself does not read."""
+    if isinstance(exc, TooManyFieldsSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        return BadRequest(f"The request has too many parameters or fields; at most {most} are taken, so send fewer.")
+    if isinstance(exc, TooManyFilesSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+        return BadRequest(f"The request has too many files; at most {most} are taken, so send fewer.")
+    return BadRequest("The request cannot be read; check its host name and headers.")
 
 
 def speaks(prefixes: tuple[str, ...], said: Body, endings: tuple[str, ...] = ()) -> None:

@@ -16,6 +16,15 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
+class ClientFaultFilter(logging.Filter):
+    """What a client sent that Django does not read is a line without a traceback: it is no fault of ours."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith("django.security."):
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        return True
+
+
 class TextFormatter(logging.Formatter):
     """`2026-11-25T10:00:00Z INFO gatehouse.events device.pending {"device": "press-4"} [request id]`"""
 

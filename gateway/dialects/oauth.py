@@ -22,7 +22,7 @@ from tokens import shown_secrets
 from tokens.authentication import InvalidToken
 
 TAG = "OAuth"
-MAX_BODY = 16 * 1024
+MAX_BODY, MAX_FIELDS = 16 * 1024, 100
 FORM = "application/x-www-form-urlencoded"
 UNCACHED = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -112,8 +112,10 @@ def fields(request: Request) -> dict[str, str]:
 
 def read(raw: bytes) -> dict[str, str]:
     """The same for a body whose media type is known."""
+    if raw.count(b"&") >= MAX_FIELDS:
+        raise OAuthRefusal(f"The form has too many fields; at most {MAX_FIELDS} are taken, so send fewer.")
     try:
-        pairs = parse_qsl(raw.decode(), max_num_fields=100, errors="strict")
+        pairs = parse_qsl(raw.decode(), errors="strict")
     except ValueError as unreadable:  # Also text that is not UTF-8.
         raise OAuthRefusal("The form cannot be read; send fields in UTF-8, percent-encoded.") from unreadable
     found = dict(pairs)

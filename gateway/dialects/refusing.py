@@ -23,10 +23,11 @@ def handler(body: Callable[[Refusal], Any]) -> Handler:
     """
 
     def refuse(exc: Exception, context: dict[str, Any]) -> Response | None:
-        if isinstance(exc, SuspiciousOperation):
-            return None  # A request that Django itself cannot read; portal.errors answers it in the same shape.
         refusal = failures.refusal_behind(exc)
-        if refusal is None:
+        if isinstance(exc, SuspiciousOperation):
+            log.warning("A call of %s cannot be read: %s", context["view"].request.path, exc)
+            refusal = errors.unreadable(exc)
+        elif refusal is None:
             log.error("A call of %s failed.", context["view"].request.path, exc_info=exc)
             refusal = failures.InternalError(errors.FAULT)
         set_rollback()

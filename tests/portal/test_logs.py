@@ -1,13 +1,18 @@
 """A log line is one line, whatever a client sends, and carries the request id."""
 
+import io
 import json
 import logging
 import sys
+from collections.abc import Callable
 
 import pytest
+from django.test import Client
+from rest_framework.test import APIClient
 
 from portal.logs import JsonFormatter, RequestIdFilter, TextFormatter
 from portal.request_id import _current
+from portal.scopes import Scope
 
 
 def record(message: str, **extra: object) -> logging.LogRecord:
@@ -50,3 +55,28 @@ def test_an_event_and_the_request_id_stand_on_the_line() -> None:
 
 def test_json_is_one_object_on_one_line() -> None:
     assert "\n" not in JsonFormatter().format(record("a\nb"))
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What is written where the settings say."""
+    written = io.StringIO()
+    handlers = [each for each in logging.getLogger("django").handlers if type(each) is logging.StreamHandler]
+    monkeypatch.setattr(handlers[0], "stream", written)
+    return written
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/portal/login/", "/api/v1/tenants", "/api/v1/credentials", "/api/im/v3/Users"])
+def test_too_many_parameters_are_told_so_and_are_one_line_in_the_log(
+    rest: Callable[..., APIClient], log: io.StringIO, path: str
+) -> None:
+    client = Client() if path.startswith("/portal/") else rest(*Scope)
+    assert client.get(path, QUERY_STRING="&".join(["a=1"] * 1000)).status_code in (200, 400)
+    assert log.getvalue() == ""
+    answer = client.get(path, QUERY_STRING="&".join(["a=1"] * 1001))
+    assert answer.status_code == 400
+    assert "too many parameters or fields; at most 1000 are taken" in answer.content.decode()
+    [line] = log.getvalue().splitlines()
+    assert " WARNING " in line
+    assert answer["X-Request-Id"] in line
