@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.test import Client
 from rest_framework.test import APIClient
 
 from portal.scopes import Scope
@@ -91,3 +92,21 @@ def test_a_method_that_is_not_served_is_a_405_that_names_the_served_ones(db: Non
         assert answer.status_code == 405, method
         assert set(answer["Allow"].split(", ")) - {"HEAD", "OPTIONS"} == served
         assert answer.json().get("error") or answer.json()["errors"]
+
+
+def test_no_address_of_programs_redirects(db: None) -> None:
+    """Neither one that is served, nor one above it or with a slash more: a trailing slash is another path."""
+    served = {fill(path, next(iter(methods.values()))) for path, methods in paths().items()}
+    above = {"/".join(path.split("/")[:length]) for path in served for length in range(2, path.count("/") + 1)}
+    above |= {"/api/im", "/api/im/v3", "/api/devices", "/api/devices/v1", "/a.service"}
+    assert {"/api", "/api/v1", "/api/management", "/api/technicaltokenmanager", "/vault", "/oauth"} <= above
+    for path in sorted(served | above):
+        for method in ("GET", "POST"):
+            assert APIClient().generic(method, path)["Content-Type"] == "application/json", path
+            answer = APIClient().generic(method, f"{path}/")
+            assert (answer.status_code, answer["Content-Type"]) == (404, "application/json"), path
+
+
+def test_a_page_without_its_slash_redirects_to_it(db: None) -> None:
+    assert Client().get("/portal")["Location"] == "/portal/"
+    assert Client().get("/portal/login")["Location"] == "/portal/login/"

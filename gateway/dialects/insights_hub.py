@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import serializers
 
@@ -90,4 +90,5 @@ errors.speaks(insights_errors.PREFIXES, body)
 @login_not_required
 def nowhere(request: HttpRequest) -> HttpResponse:
     """Any other address below those of Insights Hub: none of ours."""
-    return errors.answer(request, NotFound("There is nothing at this address; check its spelling and its case."))
+    refusal = NotFound("There is nothing at this address; check its spelling and its case.")
+    return JsonResponse(body(refusal), status=refusal.status)
