@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from gateway.dialects import insights_hub, insights_token_header, oauth
 from gateway.dialects import insights_token_wishes as wishes
 from gateway.dialects.insights_hub import TAG, InsightsEndpoint, InsightsErrorSerializer, InsightsRefusal
-from gateway.dialects.insights_token_header import BASIC
+from gateway.dialects.insights_token_header import BASIC, OWN, STANDARD
 from gateway.dialects.insights_token_wishes import NAMES, Wishes
 from gateway.dialects.oauth import BY_CREDENTIALS, FORM, MAX_BODY, UNCACHED, OAuthErrorSerializer
 from portal.bodies import body_of
@@ -121,7 +121,7 @@ class TokenCall(InsightsEndpoint):
         raw = body_of(sent, MAX_BODY)
         self.is_form = media == FORM and bool(raw.strip()) and not raw.lstrip().startswith(b"{")
         insights_token_header.refuse_repeated(headers)
-        client_id, secret = insights_token_header.credentials(headers)
+        client_id, secret = insights_token_header.credentials(headers, told=STANDARD if self.is_form else OWN)
         buyer = shown_secrets.of_client(client_id, secret, address=headers.get("REMOTE_ADDR", ""))
         if media.startswith("multipart/"):
             raise Multipart("Send the parameters as JSON or in the query; multipart is not served here.")

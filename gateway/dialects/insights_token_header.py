@@ -33,12 +33,14 @@ def refuse_repeated(headers: Mapping[str, Any]) -> None:
             raise InvalidParameter(f"{name} was sent twice, or holds a comma; send it once, as {_FORM}.")
 
 
-def credentials(headers: Mapping[str, Any], names: Sequence[str] = (OWN, STANDARD)) -> tuple[str, str]:
-    """Client id and secret from the first of these headers that was sent."""
+def credentials(
+    headers: Mapping[str, Any], names: Sequence[str] = (OWN, STANDARD), *, told: str = OWN
+) -> tuple[str, str]:
+    """Client id and secret from the first of these headers that was sent; who sent none is told to send `told`."""
     for name in names:
         if (sent := headers.get(_KEYS[name])) is not None:
             return _read(name, sent)
-    raise Unauthorized(f"Send your app credentials in a header: {names[0]}: {_FORM}.")
+    raise Unauthorized(f"Send your app credentials in a header: {told}: {_FORM}.")
 
 
 def _read(name: str, sent: str) -> tuple[str, str]:

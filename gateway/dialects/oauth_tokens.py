@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework_simplejwt.exceptions import TokenError
 
+from gateway.dialects.insights_token_header import Unauthorized
 from gateway.dialects.oauth import (
     BY_CREDENTIALS,
     FORM,
@@ -22,7 +23,6 @@ from gateway.dialects.oauth import (
     UnsupportedTokenType,
     fields,
 )
-from portal.access import NotAuthenticated
 from portal.actor import Actor
 from portal.bodies import body_of
 from portal.openapi import answered, asked
@@ -125,7 +125,10 @@ class TokenEnd(OAuthEndpoint):
 
     def end_access_token(self, text: str) -> None:
         if self.request.auth is None:
-            raise NotAuthenticated
+            # Nor does an API token help here, as it does where tokens are asked about.
+            raise Unauthorized(
+                "Send the app credentials of the client that bought the access token, as 'Authorization: Basic'."
+            )
         claims = live(text)
         if claims is None:
             return

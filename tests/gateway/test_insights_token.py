@@ -420,7 +420,8 @@ class TestTheForm:
 
     def test_without_live_credentials_is_a_401(self, issued: Rotated, root: Actor) -> None:
         form = b"grant_type=client_credentials"
-        self.refused(self.asked(None, form), 401, "invalid_client")
+        told = self.refused(self.asked(None, form), 401, "invalid_client")
+        assert told == "Send your app credentials in a header: Authorization: Basic <base64 of client-id:secret>."
         self.refused(self.asked(None, form, Authorization=f"Basic {encoded('a:b')}"), 401, "invalid_client")
         switching.disable(issued.holder, by=root, reason="x")
         assert "disabled since" in self.refused(self.asked(issued, form), 401, "invalid_client")

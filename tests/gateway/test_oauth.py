@@ -382,8 +382,17 @@ class TestRevocation:
         other = make_credential(issued.holder.version, instance="two")
         token = token_of(issued)
         refused(revoke(token, other), 400, "unauthorized_client")
-        refused(revoke(token), 401, "invalid_client")
-        refused(revoke(token, token), 401, "invalid_client")
+        assert is_live(token, issued)
+
+    def test_is_asked_for_with_app_credentials_alone(self, issued: Rotated, viewer: User, root: Actor) -> None:
+        token = token_of(issued)
+        _, api_token = issuing.issue("x", [Scope.DEVICES_READ], owner=viewer, days=1, by=root)
+        for by in (None, token, api_token):
+            answer = revoke(token, by)
+            sentence = refused(answer, 401, "invalid_client")
+            assert "'Authorization: Basic'" in sentence
+            assert "API token" not in sentence
+            assert answer["WWW-Authenticate"] == 'Basic realm="gatehouse"'
         assert is_live(token, issued)
 
     def test_of_an_edge_token_is_for_no_client_of_a_secret(self, issued: Rotated, on_device: Rotated) -> None:
