@@ -17,6 +17,7 @@ from gateway.dialects.insights_token_wishes import NAMES, Wishes
 from gateway.dialects.oauth import BY_CREDENTIALS, FORM, MAX_BODY, UNCACHED, OAuthErrorSerializer
 from portal.bodies import body_of
 from portal.openapi import answered, asked
+from portal.refusal import Refusal
 from portal.scopes import MOST
 from tokens import access_tokens, shown_secrets
 from tokens.access_tokens import CLIENT_CREDENTIALS
@@ -118,8 +119,12 @@ class TokenCall(InsightsEndpoint):
         sent = request._request
         headers = sent.META
         media = headers.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        raw = body_of(sent, MAX_BODY)
-        self.is_form = media == FORM and bool(raw.strip()) and not raw.lstrip().startswith(b"{")
+        try:
+            raw = body_of(sent, MAX_BODY)
+        except Refusal:
+            self.is_form = _is_form(media, sent.read(MAX_BODY))  # Its beginning says in whose words it is refused.
+            raise
+        self.is_form = _is_form(media, raw)
         insights_token_header.refuse_repeated(headers)
         client_id, secret = insights_token_header.credentials(headers, told=STANDARD if self.is_form else OWN)
         buyer = shown_secrets.of_client(client_id, secret, address=headers.get("REMOTE_ADDR", ""))
@@ -135,6 +140,11 @@ class TokenCall(InsightsEndpoint):
 
     def get_exception_handler(self) -> Any:
         return _refuse_form if self.is_form else _refuse
+
+
+def _is_form(media: str, raw: bytes) -> bool:
+    """Whether this is asked as RFC 6749 has it: existing clients send their JSON, or nothing, as a form, too."""
+    return media == FORM and bool(raw.strip()) and not raw.lstrip().startswith(b"{")
 
 
 def _form(raw: bytes, query: str, buyer: Buyer) -> tuple[Wishes, list[str] | None]:

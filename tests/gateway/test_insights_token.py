@@ -414,6 +414,14 @@ class TestTheForm:
         in_query = ask(f"Basic {key_of(issued)}", b"", query="?" + "&".join(["a"] * 1001))
         assert "at most 1000 are taken" in refused(in_query, 400, "invalidParameter")
 
+    def test_that_is_too_large_is_told_so_in_the_words_of_the_standard(self, issued: Rotated) -> None:
+        form = b"grant_type=client_credentials&x=".ljust(16 * 1024, b"x")
+        assert self.asked(issued, form).status_code == 200
+        self.refused(self.asked(issued, form + b"x"), 413, "invalid_request")
+        self.refused(self.asked(None, form + b"x"), 413, "invalid_request")
+        as_form = json.dumps(OWN).encode().ljust(16 * 1024 + 1)
+        refused(ask(f"Basic {key_of(issued)}", as_form, media=self.FORM), 413, "payloadTooLarge")
+
     @pytest.mark.parametrize("query", ["?userTenant=other", "?scope=users:read", "?caller_context=x", "?grant_type=x"])
     def test_leaves_nothing_to_the_query(self, issued: Rotated, query: str) -> None:
         self.refused(self.asked(issued, b"grant_type=client_credentials", query), 400, "invalid_request")
