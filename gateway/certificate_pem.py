@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 from cryptography import x509
@@ -61,6 +62,15 @@ class Sent:
 
     text: str = field(repr=False)
     name: str
+
+
+def from_file(path: str, unfit: type[Unfit] = CertificateUnreadable) -> Sent:
+    """What stands in a file: one byte more than is taken at most, so that a longer one is refused as such."""
+    try:
+        with Path(path).open(encoding="ascii", errors="replace") as file:
+            return Sent(file.read(MAX_BYTES + 1), Path(path).name)
+    except OSError as failed:
+        raise unfit(f"{path} cannot be read: {failed.strerror}.") from failed
 
 
 def blocks(sent: Sent, unfit: type[Unfit] = CertificateUnreadable) -> list[tuple[str, str]]:

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from gateway import certificate_checks, certificates, discovery
-from gateway.ca_certificates import UNREADABLE
+from devices import keys
+from gateway import certificate_checks, certificate_pem, certificates, discovery
+from gateway.certificate_pem import Sent, Unfit
 from gateway.envoy import bootstrap
 from gateway.envoy.bootstrap import Portal
 from gateway.models import GatewayNode, Role, TlsCertificate
@@ -45,17 +46,16 @@ class Place:
     pin: str
 
 
-def judge(folder: Path, portal: str, ca: str | None, *, overwrite: bool) -> Place:
+def judge(folder: Path, portal: str, ca: Sent | None, *, overwrite: bool) -> Place:
     """Refuse a folder that holds such files already, a portal that is no https URL, and one by a name that its
-    certificate has not."""
+    certificate has not. Of `ca`, which holds no private key, the certificates are kept and nothing else."""
     folder = folder.absolute()
     there = [name for name in (BOOTSTRAP, TOKEN, CA) if (folder / name).exists()]
     if there and not overwrite:
         raise CannotWrite(f"{folder / there[0]} is there already; choose another folder, or renew it with --rotate.")
     host, port = _portal(portal)
     if ca is not None:
-        _judge_ca(ca)
-        return Place(folder, host, port, ca, "")
+        return Place(folder, host, port, _trusted(ca), "")
     shown = TlsCertificate.objects.shown(Role.DOOR)
     if shown is None:
         raise Invalid("portal", "The TLS door has no certificate yet; start serve first, or give a CA with --ca.")
@@ -106,11 +106,17 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _judge_ca(pem: str) -> None:
+def _trusted(ca: Sent) -> str:
+    """The certificates one after the other. Everybody may read the file that they go to, so no key must get there."""
+    if keys.is_private(ca.text):
+        raise Invalid("ca", f"{ca.name} holds a private key; give the certificates alone.")
     try:
-        x509.load_pem_x509_certificates(pem.encode())
-    except UNREADABLE as broken:
-        raise Invalid("ca", "The file of --ca holds no certificate as PEM.") from broken
+        found = certificate_pem.certificates(ca)
+    except Unfit as unfit:
+        raise Invalid("ca", str(unfit)) from unfit
+    if not found:
+        raise Invalid("ca", f"{ca.name} holds no certificate; give those of the CA as PEM.")
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found)
 
 
 def _pin(chain: str) -> str:

@@ -220,6 +220,53 @@ class TestFiles:
         }
         assert (out / "ca.pem").read_text() == ca.read_text()
 
+    def test_hold_of_a_ca_its_certificates_alone(self, out: Path, tmp_path: Path) -> None:
+        first, second, ca = Authority("plant CA"), Authority("works CA"), tmp_path / "plant.pem"
+        ca.write_text(f"The plant:\n{first.pem}\nand the works:\n{second.pem}")
+        self.run(out, "--ca", str(ca), portal="https://gate.example")
+        assert (out / "ca.pem").read_text() == first.pem + second.pem
+
+    @pytest.mark.parametrize(
+        ("more", "said"),
+        [
+            (Authority().key_pem, "plant.pem holds a private key; give the certificates alone"),
+            (Authority().key_pem.replace("PRIVATE", "EC PRIVATE"), "plant.pem holds a private key"),
+            ("x" * 256 * 1024, "plant.pem is over 256 KiB"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                r"Certificate 2 in plant\.pem cannot be",
+            ),
+        ],
+        ids=["key", "key of EC", "long", "broken"],
+    )
+    def test_are_not_written_with_a_ca_of_which_something_is_wrong(
+        self, out: Path, tmp_path: Path, more: str, said: str
+    ) -> None:
+        ca = tmp_path / "plant.pem"
+        ca.write_text(Authority("plant CA").pem + more)
+        with pytest.raises(CommandError, match=said):
+            self.run(out, "--ca", str(ca))
+        assert not GatewayNode.objects.filter(name="hall-3").exists()
+        assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("", "plant.pem is not a PEM file"),
+            ("-----BEGIN X-----\nAAAA\n-----END X-----\n", "plant.pem holds no certificate"),
+            (None, "plant.pem cannot be read: No such file or directory"),
+        ],
+    )
+    def test_are_not_written_without_the_ca_that_was_named(
+        self, out: Path, tmp_path: Path, text: str | None, said: str
+    ) -> None:
+        ca = tmp_path / "plant.pem"
+        if text is not None:
+            ca.write_text(text)
+        with pytest.raises(CommandError, match=said):
+            self.run(out, "--ca", str(ca))
+        assert not GatewayNode.objects.filter(name="hall-3").exists()
+
     def verified(self, out: Path) -> Any:
         [cluster] = json.loads((out / "bootstrap.json").read_text())["static_resources"]["clusters"]
         return cluster["transport_socket"]["typed_config"]["common_tls_context"]

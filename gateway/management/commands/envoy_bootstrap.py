@@ -5,7 +5,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from gateway import certificate_pem, remote_bootstrap, remote_nodes
 from portal.actor import Actor
@@ -39,7 +39,8 @@ class Command(BaseCommand):
 
     @refusals_exit_1
     def handle(self, *, name: str, portal: str, out: str, ca: str | None, rotate: bool, **options: Any) -> None:
-        place = remote_bootstrap.judge(Path(out), portal, _read(ca) if ca else None, overwrite=rotate)
+        trusted = certificate_pem.from_file(ca) if ca is not None else None
+        place = remote_bootstrap.judge(Path(out), portal, trusted, overwrite=rotate)
         facts = {
             "bind": options["bind"],
             "port": options["port"],
@@ -57,11 +58,3 @@ def seconds(text: str) -> float:
     if not number.isascii() or not number.replace(".", "", 1).isdigit():
         raise ArgumentTypeError(f"{text!r} is no time; write it as 5s or 0.5s.")
     return float(number) / size
-
-
-def _read(path: str) -> str:
-    try:
-        with Path(path).open(encoding="ascii", errors="replace") as file:
-            return file.read(certificate_pem.MAX_BYTES)
-    except OSError as failed:
-        raise CommandError(f"{path} cannot be read: {failed.strerror}.") from failed

@@ -2,13 +2,12 @@
 
 import json
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from gateway import certificate_installation, certificate_pem, remote_nodes
-from gateway.certificate_pem import Sent
+from gateway.certificate_pem import KeyNotPem
 from portal.actor import Actor
 from portal.commands import refusals_exit_1
 from portal.rfc3339 import written
@@ -27,7 +26,8 @@ class Command(BaseCommand):
     def handle(self, *, cert: str, key: str, node: str | None, any_name: bool, **options: Any) -> None:
         door = remote_nodes.find(node) if node else None
         by = Actor.command("install_certificate")
-        shown = certificate_installation.install(_read(cert), _read(key), by=by, node=door, any_name=any_name)
+        pair = certificate_pem.from_file(cert), certificate_pem.from_file(key, KeyNotPem)
+        shown = certificate_installation.install(*pair, by=by, node=door, any_name=any_name)
         for warning in certificate_installation.warnings(shown):
             self.stderr.write(f"Warning: {warning}")
         if names := certificate_installation.strangers(shown):
@@ -43,12 +43,3 @@ class Command(BaseCommand):
             "live": certificate_installation.wait_until_live(shown),
         }
         self.stdout.write(json.dumps(told))
-
-
-def _read(path: str) -> Sent:
-    """One byte more than is taken at most, so that a longer one is refused as such."""
-    try:
-        with Path(path).open(encoding="ascii", errors="replace") as file:
-            return Sent(file.read(certificate_pem.MAX_BYTES + 1), Path(path).name)
-    except OSError as failed:
-        raise CommandError(f"{path} cannot be read: {failed.strerror}.") from failed
