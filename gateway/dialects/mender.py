@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from devices import admission, expecting
 from devices.arrival import TooManyWaiting
-from gateway.dialects import refusing
+from gateway.dialects import mender_errors, refusing
 from portal import errors, failures, request_id, strict_json
 from portal.bodies import LengthRequired, NotJson, TooLarge
 from portal.refusal import Refusal
@@ -23,9 +23,9 @@ WORDS: Mapping[type[Refusal], str] = {
     MethodNotAllowed: "Method not allowed",
     LengthRequired: "length required",
     NotJson: "Bad Content-Type or charset, expected 'application/json'",
-    TooLarge: "request body is too large",
+    TooLarge: mender_errors.WORDS[413],
     failures.InternalError: "internal error",
-    failures.Unavailable: "service unavailable",
+    failures.Unavailable: mender_errors.WORDS[503],
     admission.Unknown: "not found",
     admission.Denied: "device is on the denied list",
     expecting.AlreadyKnown: "device already exists",

@@ -1,10 +1,10 @@
 """The words of Envoy's own answers: JSON, one sentence and one code per cause."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.dialects import industrial_edge_errors, insights_errors, vault_errors
+from gateway.dialects import industrial_edge_errors, insights_errors, mender_errors, vault_errors
 from gateway.envoy.reply import AGAIN, DETAILS, Reply
 from gateway.envoy.routes import IDS, NOT_FOUND, PATH_REFUSED, UNCORRELATED
 from gateway.envoy.sources import header, typed
@@ -19,19 +19,21 @@ MENDER_ID = "%REQ(X-MEN-REQUESTID?X-REQUEST-ID):128%"
 @dataclass(frozen=True)
 class Dialect:
     """How a no is written below some prefixes, and at paths that fit `ending`: its body, from sentence and status, and
-    headers that it has there."""
+    headers that it has there. For a status that `words` names they stand in place of the sentence."""
 
     prefixes: tuple[str, ...]
     body: Callable[[str, int], dict[str, Any]]
     headers: tuple[tuple[str, str], ...] = ()
     ending: str = ""
+    words: Mapping[int, str] = field(default_factory=dict)
 
 
 # Mender's clients know no code, and look for the id under another name.
 MENDER = Dialect(
-    ("/api/management/", "/api/devices/"),
+    (mender_errors.MANAGEMENT, mender_errors.DEVICES),
     lambda sentence, status: {"error": sentence, "request_id": MENDER_ID},
     (("x-men-requestid", MENDER_ID),),
+    words=mender_errors.WORDS,
 )
 INSIGHTS_HUB = Dialect(
     insights_errors.PREFIXES,
@@ -138,7 +140,7 @@ def _each(
         yield {
             "filter": {"and_filter": {"filters": [_spoken(dialect), cause]}},
             "headers_to_add": [*own, *ids, *extra],
-            "body_format_override": _format(dialect.body(sentence, status)),
+            "body_format_override": _format(dialect.body(dialect.words.get(status, sentence), status)),
             **changes,
         }
     yield {

@@ -384,7 +384,9 @@ def test_every_sentence_of_envoy_is_one() -> None:
     text = json.dumps(listeners.listeners(PLAN)) + json.dumps(routes.routes(replace(PLAN, routes=(ROUTE,))))
     sentences = re.findall(r'"(?:error|sentence)": "([^%][^"]*)"', text)
     assert len(sentences) > 10
-    assert [sentence for sentence in sentences if not sentence.endswith(".")] == []
+    # What Mender's clients may compare is as Mender writes it.
+    menders = {"request body is too large", "service unavailable"}
+    assert {sentence for sentence in sentences if not sentence.endswith(".")} == menders
 
 
 def test_the_token_file_holds_the_whole_header() -> None:

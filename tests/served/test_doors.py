@@ -212,6 +212,26 @@ class TestBodies:
         assert status == 413
         assert len(json.loads(body)) == members
 
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            (b"PUT", b"/api/management/v1/admission/devices/a"),
+            (b"POST", b"/api/devices/v1/authentication/auth_requests"),
+        ],
+    )
+    @pytest.mark.parametrize("size", [1_114_112, 1_114_113])
+    def test_more_is_refused_on_menders_paths_in_menders_words(
+        self, served: Served, method: bytes, path: bytes, size: int
+    ) -> None:
+        sent = b"%s %s HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n" % (method, path, CLOSE, size) + b"a" * size
+        status, headers, body = parsed(served.raw(sent))
+        if status == 413:
+            assert json.loads(body) == {
+                "error": "request body is too large", "request_id": headers["X-MEN-RequestID"],
+            }  # fmt: skip
+        else:  # It came to the portal, which looks at the token first.
+            assert (status, method) == (401, b"PUT")
+
 
 class TestTls:
     def connected(self, served: Served, context: ssl.SSLContext) -> ssl.SSLSocket:

@@ -44,14 +44,16 @@ def test_while_the_portal_is_down_the_door_says_so_and_serves_again_without_a_re
     (envoy,) = portal.children("_bin/envoy")
     master, *rest = workers(portal)
     kill(*rest, master)
-    refused = None
-    for _ in range(100):
-        status, headers, body = portal.ask("GET", "/readyz", headers={"X-Correlation-ID": "story"})
+    asked, refused = ("/readyz", "/api/management/v1/admission/devices"), {}
+    for path in asked * 100:
+        status, headers, body = portal.ask("GET", path, headers={"X-Correlation-ID": "story"})
         if status == 503:
-            refused = (headers, json.loads(body))
+            refused[path] = (headers, json.loads(body))
+        if len(refused) == len(asked):
             break
-    assert refused is not None
-    headers, said = refused
+    headers, said = refused[asked[1]]
+    assert (said["error"], headers["Retry-After"]) == ("service unavailable", "2")
+    headers, said = refused[asked[0]]
     assert (said["code"], headers["Retry-After"], headers["X-Correlation-ID"]) == ("portal_unavailable", "2", "story")
     assert said["request_id"] == headers["X-Request-Id"]
     wait_for(portal.is_ready, 15)
