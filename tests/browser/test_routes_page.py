@@ -94,10 +94,10 @@ def test_a_route_is_made_tried_broken_mended_and_served(
         status, _, content = served.ask("GET", f"/{prefix}/x", None, {"Authorization": f"Bearer {good}"})
         return (status, content) == (200, b"press") and service.heard[-1].path == "/mended/x"
 
-    wait_for(is_served, 8)
+    wait_for(is_served)
     page.get_by_role("button", name="Disable this route").click()
     expect(page.locator(".chip.disabled")).to_be_visible()
-    wait_for(lambda: served.ask("GET", f"/{prefix}/x")[0] == 404, 8)
+    wait_for(lambda: served.ask("GET", f"/{prefix}/x")[0] == 404)
     try_it(page, f"/{prefix}/x", good)
     expect(page.locator("#route-verdict")).to_contain_text(f"The route {prefix} is disabled; enable it first.")
 

@@ -1,12 +1,14 @@
 """An installation whose gateway is used: routes made over REST, and access tokens bought or signed for them."""
 
 import base64
+import itertools
 import json
-import time
+from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 from tests.served.http2 import Http2
-from tests.served.installation import Served, wait_for
+from tests.served.installation import SETTLED, Served, settled, wait_for
 
 TOKEN = "/api/technicaltokenmanager/v3/oauth/token"
 SCOPES = ("apps:manage", "credentials:manage", "gateway:read", "gateway:manage", "gateway:*",
@@ -17,7 +19,7 @@ import json, sys, time
 from django.conf import settings
 from tokens import signing
 good = {"iss": settings.PUBLIC_URL, "sub": "ann", "aud": "gateway", "jti": "j1", "grant": "g1", "iat": time.time() // 1,
-        "scope": "gateway:line", "exp": time.time() // 1 + 600}
+        "scope": "gateway:line", "exp": time.time() // 1 + 3600}
 signed = {}
 for name, change in json.loads(%r).items():
     claims = {**good, **change}
@@ -74,13 +76,17 @@ class Gateway:
         wanted = {"prefix": prefix, "target": target, "scope": "gateway:line", **facts}
         route = self.rest("POST", "/routes", wanted, status=201)
         # A method that no route has is refused without asking the service.
-        wait_for(lambda: self.call(f"/{prefix}", self.line, "BREW")[0] == 405, 10)
-        if "rate_per_minute" in facts:
-            time.sleep(3)  # It is live by then; to try it would use up the rate, and a 429 says nothing of the service.
-        else:
-            wait_for(lambda: not is_served or self.call(f"/{prefix}", self.line)[0] != 503, 10)
-            time.sleep(0.5)  # On a busy machine the other worker of Envoy hears of the service a moment later.
+        wait_for(settled(lambda: self.call(f"/{prefix}", self.line, "BREW")[0] == 405))
+        if is_served:
+            # To come twice would use up the rate of whoever comes, and a 429 says nothing of the service.
+            callers = self.strangers() if "rate_per_minute" in facts else itertools.repeat(self.line)
+            wait_for(settled(lambda: self.call(f"/{prefix}", next(callers))[0] != 503))
         return int(route["id"])
+
+    def strangers(self) -> Iterator[str]:
+        """Access tokens for the scope of the routes, each of somebody whom no route has seen."""
+        while True:
+            yield from self.signed({name: {"sub": name} for name in (uuid4().hex for _ in range(SETTLED))}).values()
 
     def call(
         self, path: str, token: str = "", method: str = "GET", body: Any = None, **headers: str

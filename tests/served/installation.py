@@ -23,7 +23,11 @@ from tests.served.warm import LONGEST, Warm
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery staple"
 DATABASE = "gatehouse.sqlite3"
+# A machine that is slow and busy takes as long as it takes; only what will never come is waited for in vain so long.
 PATIENCE = 180.0
+ANSWERED_WITHIN = 60.0
+STOPPED_WITHIN = 60.0
+SETTLED = 12
 
 
 class Served:
@@ -79,7 +83,7 @@ class Served:
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """Status, headers and body of one request through the clear-text door."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=15)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=ANSWERED_WITHIN)
         try:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
@@ -89,7 +93,7 @@ class Served:
         finally:
             connection.close()
 
-    def raw(self, sent: bytes, *, timeout: float = 15) -> bytes:
+    def raw(self, sent: bytes, *, timeout: float = ANSWERED_WITHIN) -> bytes:
         """The answer of the clear-text door to these bytes, whatever they are."""
         with socket.create_connection(("127.0.0.1", self.http_port), timeout) as connection:
             connection.sendall(sent)
@@ -132,7 +136,7 @@ class Served:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(15)
+            return self.process.wait(STOPPED_WITHIN)
         except subprocess.TimeoutExpired:
             for pid in [*self.children(), self.process.pid]:
                 os.kill(pid, signal.SIGKILL)
@@ -198,13 +202,21 @@ def migrated() -> bytes:
         return (path / "data" / DATABASE).read_bytes()
 
 
-def wait_for(holds: Callable[[], bool], seconds: float, otherwise: Callable[[], str] = lambda: "") -> float:
+def wait_for(holds: Callable[[], bool], seconds: float = PATIENCE, otherwise: Callable[[], str] = lambda: "") -> float:
     """Wait until it holds, and say how many seconds that took; fail the test if it never does."""
     began = time.monotonic()
     while not holds():
         assert time.monotonic() - began < seconds, f"not so after {seconds} s: {otherwise()}"
         time.sleep(0.05)
     return time.monotonic() - began
+
+
+def settled(holds: Callable[[], bool]) -> Callable[[], bool]:
+    """Whether it holds whichever thread of Envoy is met: each hears of a change in its own moment.
+
+    `holds` asks over a new connection each time, which any of the threads may take.
+    """
+    return lambda: all(holds() for _ in range(SETTLED))
 
 
 def one_answer(connection: socket.socket) -> bytes:

@@ -188,6 +188,6 @@ def test_a_denied_device_ends_its_apps_at_once_and_the_worker_writes_it_down(
     assert app.call(CANONICAL, app.token_file.encode())[0] == 200
     rest("POST", "/devices/press-2/deny", {"reason": "stolen"})
     assert error(app.call(CANONICAL, app.token_file.encode())) == (401, "edge.auth.revokedToken")
-    wait_for(lambda: "installation.revoked" in portal.log, 10)
+    wait_for(lambda: "installation.revoked" in portal.log)
     rest("POST", "/denied-devices/press-2/restore")
     assert error(app.call(CANONICAL, app.token_file.encode())) == (401, "edge.auth.revokedToken")

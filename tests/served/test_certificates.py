@@ -52,7 +52,7 @@ def shown(portal: Served) -> Callable[[], str]:
 
 @pytest.fixture
 def until_shown(shown: Callable[[], str]) -> Callable[[Holder], float]:
-    return lambda pair: wait_for(lambda: shown() == fingerprint(pair), LIVE_WITHIN)
+    return lambda pair: wait_for(lambda: shown() == fingerprint(pair))
 
 
 @pytest.fixture
@@ -186,12 +186,12 @@ def test_what_is_spoiled_in_the_database_keeps_the_last_good_one_and_the_next_go
         [told] = [each for each in rest("GET", "/nodes/local")["subscriptions"] if each["name"] == "secrets/door"]
         return "" if told["takes_offered"] else str(told["reason"])
 
-    wait_for(lambda: bool(refusal()), 15)
+    wait_for(lambda: bool(refusal()))
     assert "PRIVATE" not in refusal()
     assert shown() == fingerprint(good)
     assert any("does not take secrets/door" in line for line in portal.try_to_manage("doctor").stdout.splitlines())
     install(good)
-    wait_for(lambda: not refusal(), 10)
+    wait_for(lambda: not refusal())
     assert shown() == fingerprint(good)
     following = issued()
     install(following)
@@ -206,5 +206,5 @@ def test_when_it_is_taken_away_the_door_shows_the_one_that_gatehouse_made(
     [own] = [each for each in listed if not each["installed"]]
     [installed] = [each for each in listed if each["installed"]]
     rest("DELETE", f"/certificates/{installed['id']}", status=204)
-    wait_for(lambda: shown() == own["fingerprint"], LIVE_WITHIN)
-    wait_for(lambda: rest("GET", f"/certificates/{own['id']}")["live"], 10)
+    wait_for(lambda: shown() == own["fingerprint"])
+    wait_for(lambda: rest("GET", f"/certificates/{own['id']}")["live"])

@@ -18,11 +18,10 @@ import pytest
 from cryptography import x509
 
 from tests.pki import SERVER, Authority, Holder, new_key, request_for
-from tests.served.installation import Served, wait_for
+from tests.served.installation import ANSWERED_WITHIN, Served, settled, wait_for
 
 pytestmark = pytest.mark.long
 
-LIVE = 2.0  # Seconds within which a CA is there, or gone.
 HALL = Authority("hall CA")
 HANDSHAKE = new_key()
 NUMBERS = count(1)
@@ -35,7 +34,7 @@ def trusted(portal: Served, rest: Callable[..., Any], files: Path) -> None:
     """The hall's CA, from the moment on when Envoy knows it."""
     rest("POST", "/device-cas", {"name": "hall", "certificate": HALL.pem}, status=201)
     probe = HALL.issue("probe")
-    wait_for(lambda: "answered" in knock(portal, probe, files), 5)
+    wait_for(settled(lambda: "answered" in knock(portal, probe, files)))
 
 
 class Line:
@@ -56,7 +55,9 @@ class Line:
             context.load_cert_chain(*holder.files(files))
         if newest:
             context.maximum_version = newest
-        self.connection = http.client.HTTPSConnection("localhost", portal.device_port, timeout=15, context=context)
+        self.connection = http.client.HTTPSConnection(
+            "localhost", portal.device_port, timeout=ANSWERED_WITHIN, context=context
+        )
 
     def ask(self, method: str = "GET", path: str = "/device", body: Any = None, **headers: str) -> Answer:
         self.connection.request(method, path, body, {name.replace("_", "-"): text for name, text in headers.items()})
@@ -196,19 +197,19 @@ class TestOpenConnection:
         rest("POST", f"/devices/{name}/purge", status=204)
         assert device.code() == "device_pending"
 
-    def test_a_ca_comes_and_goes_within_two_seconds_and_no_listener_is_drained(
+    def test_a_ca_comes_and_goes_at_once_and_no_listener_is_drained(
         self, portal: Served, files: Path, device: Line, rest: Callable[..., Any]
     ) -> None:
         late = Authority("late CA")
         holder = late.issue("late-1")
         assert knock(portal, holder, files) == "closed"
         rest("POST", "/device-cas", {"name": "late", "certificate": late.pem}, status=201)
-        assert wait_for(lambda: knock(portal, holder, files) == "answered device_pending", LIVE) < LIVE
+        wait_for(settled(lambda: knock(portal, holder, files) == "answered device_pending"))
         opened = Line(portal, holder, files)
         assert opened.code() == "device_pending"
         rest("DELETE", "/device-cas/late", status=204)
-        assert wait_for(lambda: opened.code() == "certificate_not_accepted", LIVE) < LIVE
-        assert wait_for(lambda: knock(portal, holder, files) == "closed", LIVE) < LIVE
+        wait_for(lambda: opened.code() == "certificate_not_accepted")
+        wait_for(lambda: knock(portal, holder, files) == "closed")
         before = device.connection.sock
         assert device.code() == "served"
         assert device.connection.sock is before
@@ -220,7 +221,7 @@ class TestOpenConnection:
         pem = Authority("half CA").pem
         refused = rest("POST", "/device-cas", {"name": "half", "certificate": pem[: int(len(pem) * cut)]}, status=400)
         assert list(refused["invalid"]) == ["certificate"]
-        time.sleep(LIVE / 2)
+        assert "half" not in [ca["name"] for ca in rest("GET", "/device-cas")["results"]]
         assert device.code() == "served"
 
 
@@ -306,10 +307,10 @@ def test_devices_go_on_after_envoy_was_killed_under_load(portal: Served, rest: C
         time.sleep(1)
         [envoy] = portal.children("_bin/envoy")
         os.kill(envoy, signal.SIGKILL)
-        wait_for(lambda: bool(portal.children("_bin/envoy")), 10)
-        wait_for(portal.is_ready, 20)
+        wait_for(lambda: bool(portal.children("_bin/envoy")))
+        wait_for(portal.is_ready)
     served = len(heard)
-    wait_for(lambda: len(heard) > served + 60, 20)
+    wait_for(lambda: len(heard) > served + 60)
     ended.set()
     for thread in threads:
         thread.join()
@@ -332,11 +333,11 @@ def test_a_bundle_that_envoy_refuses_leaves_the_last_good_one_in_place_and_is_to
         return next((line for line in portal.try_to_manage("doctor").stdout.splitlines() if "device_cas" in line), "")
 
     try:
-        wait_for(lambda: "does not take secrets/device_cas" in complaint(), 30, lambda: portal.log[-2000:])
+        wait_for(lambda: "does not take secrets/device_cas" in complaint(), otherwise=lambda: portal.log[-2000:])
         assert "BEGIN" not in complaint()
         assert knock(portal, HALL.issue("after"), files) == "answered device_pending"
     finally:
         portal.manage(
             "shell", "-v", "0", "-c", "from gateway.models import *; DeviceCA.objects.filter(name='cut').delete()"
         )
-    wait_for(lambda: not complaint(), 20)
+    wait_for(lambda: not complaint())

@@ -295,7 +295,7 @@ class TestControlPlane:
                 "extension_configs/access_token", "extension_configs/revocations",
             }  # fmt: skip
 
-        wait_for(accepted, 15, lambda: str(node(served)))
+        wait_for(accepted, otherwise=lambda: str(node(served)))
         assert node(served)["refused"] == {}
         assert node(served)["envoy_version"].startswith("1.")
 

@@ -28,7 +28,7 @@ def workers(served: Served) -> list[int]:
 def test_an_envoy_that_was_killed_is_back_within_seconds(portal: Served) -> None:
     (envoy,) = portal.children("_bin/envoy")
     kill(envoy)
-    wait_for(lambda: portal.is_ready() and envoy not in portal.children("_bin/envoy"), 5)
+    wait_for(lambda: portal.is_ready() and envoy not in portal.children("_bin/envoy"))
 
 
 def test_a_killed_worker_of_the_portal_is_replaced_and_hardly_noticed(portal: Served) -> None:
@@ -37,7 +37,7 @@ def test_a_killed_worker_of_the_portal_is_replaced_and_hardly_noticed(portal: Se
     statuses = [portal.ask("GET", "/readyz")[0] for _ in range(20)]
     assert set(statuses) <= {200, 503}
     assert statuses.count(503) <= 2  # A request may have been in its hands.
-    wait_for(lambda: len(workers(portal)) == len(others) + 2, 10)
+    wait_for(lambda: len(workers(portal)) == len(others) + 2)
 
 
 def test_while_the_portal_is_down_the_door_says_so_and_serves_again_without_a_restart(portal: Served) -> None:
@@ -56,14 +56,14 @@ def test_while_the_portal_is_down_the_door_says_so_and_serves_again_without_a_re
     headers, said = refused[asked[0]]
     assert (said["code"], headers["Retry-After"], headers["X-Correlation-ID"]) == ("portal_unavailable", "2", "story")
     assert said["request_id"] == headers["X-Request-Id"]
-    wait_for(portal.is_ready, 15)
+    wait_for(portal.is_ready)
     assert portal.children("_bin/envoy") == [envoy]
 
 
 def test_a_killed_background_worker_is_started_again(portal: Served) -> None:
     (worker,) = portal.children("run_worker")
     kill(worker)
-    wait_for(lambda: len(set(portal.children("run_worker")) - {worker}) == 1, 10)
+    wait_for(lambda: len(set(portal.children("run_worker")) - {worker}) == 1)
 
 
 def test_nothing_outlives_a_serve_that_was_killed_and_the_next_needs_no_repair(portal: Served) -> None:
@@ -71,7 +71,7 @@ def test_nothing_outlives_a_serve_that_was_killed_and_the_next_needs_no_repair(p
     assert len(family) >= 5
     kill(portal.process.pid)
     portal.process.wait()
-    wait_for(lambda: not any(lives(pid) for pid in family), 5)
+    wait_for(lambda: not any(lives(pid) for pid in family))
     portal.start()
     portal.wait_ready()
 
@@ -117,7 +117,7 @@ def test_a_certificate_that_envoy_refuses_leaves_the_last_good_one_in_place_and_
         found: dict[str, str] = recorded.get("secrets/door", {})
         return found
 
-    wait_for(lambda: bool(told("refused")), 40, lambda: portal.log[-2000:])
+    wait_for(lambda: bool(told("refused")), otherwise=lambda: portal.log[-2000:])
     reason = told("refused")["reason"]
     assert "private key" in reason.lower()
     assert "BEGIN" not in reason
@@ -125,7 +125,7 @@ def test_a_certificate_that_envoy_refuses_leaves_the_last_good_one_in_place_and_
         portal.trusted().wrap_socket(plain, server_hostname="localhost").close()
 
     portal.manage("shell", "-v", "0", "-c", key + f"TlsCertificate.objects.update(sealed_key={good!r})")
-    wait_for(lambda: told("accepted").get("version", "").endswith(".1"), 20, lambda: portal.log[-2000:])
+    wait_for(lambda: told("accepted").get("version", "").endswith(".1"), otherwise=lambda: portal.log[-2000:])
 
 
 class TestServeRefuses:
@@ -194,11 +194,11 @@ class TestServeRefuses:
 def test_the_first_start_tells_the_password_and_the_addresses_and_a_second_only_the_addresses() -> None:
     with serving(GATEHOUSE_ADMIN_PASSWORD="") as served:
         assert served.said.count("The first administrator is admin, password ") == 1
-        wait_for(lambda: f"https://localhost:{served.tls_port}/portal/" in served.said, 5)
+        wait_for(lambda: f"https://localhost:{served.tls_port}/portal/" in served.said)
         served.stop()
         served.start()
         served.wait_ready()
-        wait_for(lambda: f"http://localhost:{served.http_port}/portal/" in served.said, 5)
+        wait_for(lambda: f"http://localhost:{served.http_port}/portal/" in served.said)
         assert "administrator" not in served.said
 
 

@@ -69,7 +69,7 @@ def running(portal: Served, *options: str) -> Iterator[Fleet]:
         ) as process,
     ):
         try:
-            wait_for(lambda: "All devices have been let in" in told.read_text(), 60, told.read_text)
+            wait_for(lambda: "All devices have been let in" in told.read_text(), otherwise=told.read_text)
             yield Fleet(process, told.read_text)
         finally:
             process.kill()
@@ -87,7 +87,7 @@ def test_both_sides_count_the_same_of_a_fleet_that_misbehaves(portal: Served, re
 
         # The silent device keeps its order until that expires; those that died have claimed theirs.
         expected = {"queued": 1, "claimed": 2, "succeeded": 7, "failed": 2}
-        wait_for(lambda: counts() == expected, 40, lambda: f"{counts()}\n{fleet.said()[-2000:]}")
+        wait_for(lambda: counts() == expected, otherwise=lambda: f"{counts()}\n{fleet.said()[-2000:]}")
         summary = fleet.end()
 
     own = summary["shutdowns"]
@@ -117,7 +117,7 @@ def test_each_order_is_executed_once_by_each_device(portal: Served, rest: Callab
             devices = ["sim-twice-0001", "sim-twice-0002"]
             order = {"devices": devices, "reason": "Again.", "execute_now": True, "confirm_count": 2}
             job = rest("POST", "/shutdowns", order, status=201)["id"]
-            wait_for(lambda job=job: rest("GET", f"/shutdowns/{job}")["state"] == "completed", 20, fleet.said)  # type: ignore[misc]
+            wait_for(lambda job=job: rest("GET", f"/shutdowns/{job}")["state"] == "completed", otherwise=fleet.said)  # type: ignore[misc]
         own = fleet.end()["shutdowns"]
     assert (own["seen"], own["executed"], own["doubled"], own["states"]["succeeded"]) == (4, 4, 0, 4)
 
@@ -134,7 +134,7 @@ def test_killed_at_random_points_of_an_order_it_is_still_executed_once_by_each(
         for victim in chance.sample(["gateway.portal_app", "run_worker", "_bin/envoy", "gateway.portal_app"], 4):
             time.sleep(chance.random())
             os.kill(max(portal.children(victim)), signal.SIGKILL)
-            wait_for(lambda: portal.is_ready() and bool(portal.children(victim)), 30)  # noqa: B023
+            wait_for(lambda: portal.is_ready() and bool(portal.children(victim)))  # noqa: B023
 
         def state() -> str:
             """Empty while what was killed is started again."""
@@ -143,7 +143,7 @@ def test_killed_at_random_points_of_an_order_it_is_still_executed_once_by_each(
             except (AssertionError, OSError, http.client.HTTPException):
                 return ""
 
-        wait_for(lambda: state() == "completed", 60, fleet.said)
+        wait_for(lambda: state() == "completed", otherwise=fleet.said)
         own = fleet.end()["shutdowns"]
     assert (own["executed"], own["doubled"], own["disallowed"]) == (number, 0, {})
     for verb in ("shutdown.claimed", "shutdown.finished"):

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.receiver import Receiver, receiving, say
-from tests.served.installation import Served, serving, wait_for
+from tests.served.installation import ANSWERED_WITHIN, Served, serving, settled, wait_for
 
 pytestmark = pytest.mark.long
 
@@ -43,7 +42,7 @@ def portal(service: Receiver) -> Iterator[Served]:
         served.manage("adduser", "first")
         own = served.manage("get_token", "first", "--raw").strip()
         for prefix in ("core-data", "core-command"):
-            wait_for(lambda prefix=prefix: ping(served, own, prefix)[0] == 200, 5)  # type: ignore[misc]
+            wait_for(settled(lambda prefix=prefix: ping(served, own, prefix)[0] == 200))  # type: ignore[misc]
         yield served
 
 
@@ -61,7 +60,11 @@ def password(line: str) -> str:
 def curl(*words: str) -> str:
     """What curl prints, its status last."""
     done = subprocess.run(
-        ["curl", "-sS", "-w", "\n%{http_code}", *words], capture_output=True, text=True, timeout=30, check=True
+        ["curl", "-sS", "-w", "\n%{http_code}", *words],
+        capture_output=True,
+        text=True,
+        timeout=ANSWERED_WITHIN,
+        check=True,
     )
     return done.stdout
 
@@ -109,7 +112,7 @@ def test_a_login_over_the_clear_door_and_with_put_is_the_same(portal: Served, an
     assert answered(curl("-H", bearer, f"{portal.http_url}{TOKEN}/ann"))[0] == 200
 
 
-def test_a_deleted_user_is_refused_within_two_seconds(portal: Served) -> None:
+def test_a_deleted_user_is_refused(portal: Served) -> None:
     token = bought(portal, password(portal.manage("adduser", "del")), "del")
     issued = portal.manage("get_token", "del", "--raw").strip()
     assert ping(portal, token)[0] == ping(portal, issued)[0] == 200
@@ -129,9 +132,7 @@ def test_a_new_password_refuses_what_the_old_one_bought_and_buys_again(portal: S
 
 
 def refused_soon(portal: Served, *tokens: str) -> None:
-    began = time.monotonic()
-    wait_for(lambda: all(ping(portal, token)[0] == 401 for token in tokens), 2)
-    assert time.monotonic() - began < 2
+    wait_for(settled(lambda: all(ping(portal, token)[0] == 401 for token in tokens)))
     assert {ping(portal, token) for token in tokens} == {(401, "token_revoked")}
 
 

@@ -114,13 +114,13 @@ class TestSigningKey:
             time.sleep(KNOWN_EVERYWHERE)
             assert signing_kid(portal) == former
             age(portal, "tokens_signingkey", "next", timedelta(minutes=11))
-            wait_for(lambda: signing_kid(portal) == following, 20)
+            wait_for(lambda: signing_kid(portal) == following)
             time.sleep(KNOWN_EVERYWHERE)
         assert kid_of(buy()) == following
 
         age(portal, "tokens_signingkey", "retiring", timedelta(hours=25))
-        wait_for(lambda: len(json.loads(portal.ask("GET", "/.well-known/jwks.json")[2])["keys"]) == 1, 20)
-        wait_for(lambda: self.show(portal, oldest) == 401, KNOWN_EVERYWHERE)
+        wait_for(lambda: len(json.loads(portal.ask("GET", "/.well-known/jwks.json")[2])["keys"]) == 1)
+        wait_for(lambda: self.show(portal, oldest) == 401)
         assert self.show(portal, buy()) == 204
         assert json.loads(portal.manage("audit_verify"))["holds"] is True
 
@@ -160,11 +160,11 @@ class TestPepper:
             assert names(peppers.read_text()) == ["p2", "p1"]
             time.sleep(KNOWN_EVERYWHERE)
             age(portal, "tokens_pepper", "next", timedelta(minutes=11))
-            wait_for(lambda: number(portal, f"{COUNT} tokens_pepper WHERE id = 'p2' AND state = 'active'") == 1, 20)
+            wait_for(lambda: number(portal, f"{COUNT} tokens_pepper WHERE id = 'p2' AND state = 'active'") == 1)
             # What moving the time back leaves out: until then a process may still make a digest under the former one.
             time.sleep(KNOWN_EVERYWHERE)
-            wait_for(lambda: number(portal, f"{COUNT} tokens_apitoken WHERE revoked_at IS NULL AND {OLD}") == 0, 20)
-            wait_for(lambda: number(portal, f"{COUNT} gateway_gatewaynode WHERE {OLD}") == 0, 20)
+            wait_for(lambda: number(portal, f"{COUNT} tokens_apitoken WHERE revoked_at IS NULL AND {OLD}") == 0)
+            wait_for(lambda: number(portal, f"{COUNT} gateway_gatewaynode WHERE {OLD}") == 0)
 
         age(portal, "tokens_pepper", "retiring", timedelta(minutes=11))
         with under_load(show, issue_and_show):

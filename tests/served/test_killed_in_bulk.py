@@ -145,7 +145,7 @@ def number(served: Served, query: str) -> int:
 def wait_until_beyond(served: Served, query: str, chance: Random) -> None:
     """Wait for a random point between two numbers, and within a batch."""
     beyond = number(served, query) + chance.randrange(800)
-    wait_for(lambda: number(served, query) > beyond, 30)
+    wait_for(lambda: number(served, query) > beyond)
     time.sleep(chance.random() * 0.06)
 
 
@@ -174,7 +174,7 @@ def test_workers_of_the_portal_killed_in_a_bulk_decision_leave_each_device_old_o
                 os.kill(worker, signal.SIGKILL)
             status, said = answer.result(30)
             assert (status, said["code"]) == (503, "portal_unavailable")
-            wait_for(broken.is_ready, 15)
+            wait_for(broken.is_ready)
             found = facts(broken, "rest")
             assert done < len(found["recorded"]) < MANY
             done = len(found["recorded"])

@@ -112,15 +112,15 @@ def test_each_notice_is_given_once_though_the_worker_is_killed_again_and_again(
         given, recorded, letters, _, holds = facts(served)
         assert given == recorded == letters * EACH
         assert holds
-        wait_for(lambda: bool(served.children("run_worker")), SECONDS)
+        wait_for(lambda: bool(served.children("run_worker")))
     shell(served, DUE)
     # A claim of a killed worker lasts ten minutes; they are made to be over.
-    wait_for(lambda: facts(served, hurry=True)[:4] == [all_of_them, all_of_them, OWNERS, 0], SECONDS)
+    wait_for(lambda: facts(served, hurry=True)[:4] == [all_of_them, all_of_them, OWNERS, 0])
     names = [name for taken in mail.taken for name in re.findall(r"API token (token [\d.]+)", taken.text)]
     to = [taken.recipients[0] for taken in mail.taken]
     assert set(names) == {f"token {number}.{each}" for number in range(OWNERS) for each in range(EACH)}
     assert set(to) == {f"owner-{number}@plant.example" for number in range(OWNERS)}
     # SMTP knows no exactly once: a kill between the server's yes and our mark sends that one mail again.
     assert len(to) - OWNERS <= 3 + 1
-    wait_for(lambda: len({heard.json["data"]["token"] for heard in receiver.heard}) == all_of_them, SECONDS)
+    wait_for(lambda: len({heard.json["data"]["token"] for heard in receiver.heard}) == all_of_them)
     assert len({heard.message for heard in receiver.heard}) == all_of_them

@@ -99,7 +99,7 @@ class Remote:
         return False
 
     def wait_open(self) -> None:
-        wait_for(lambda: self.is_open() and self.call("/")[0] == 404, 20, lambda: self.log)
+        wait_for(lambda: self.is_open() and self.call("/")[0] == 404, otherwise=lambda: self.log)
 
     def call(self, path: str, token: str = "", method: str = "GET") -> tuple[int, Any]:
         """Status and body of an answer of its door, which must show its own certificate."""
@@ -212,7 +212,7 @@ def test_a_revocation_acts_there_as_fast_as_beside_the_portal(halls: list[Remote
     bought = portal.access_token(shown)
     assert [hall.code("/line", bought) for hall in halls] == [(200, "ok")] * 2
     portal.rest("POST", f"/tokens/{shown.removeprefix('gate_pat_')[:12]}/revoke", {})
-    wait_for(lambda: all(hall.call("/line", bought)[0] == 401 for hall in halls), 2)
+    wait_for(lambda: all(hall.call("/line", bought)[0] == 401 for hall in halls))
     assert [hall.code("/line", bought) for hall in halls] == [(401, "token_revoked")] * 2
 
 
@@ -224,7 +224,7 @@ def test_the_portal_knows_them_and_what_they_hold(halls: list[Remote], portal: P
         return {each["name"] for each in portal.rest("GET", f"/nodes/{node}")["subscriptions"] if each["accepted"]}
 
     for hall in halls:
-        wait_for(lambda name=hall.name: held(name) == wanted, 20, lambda: str(held("hall-3")))  # type: ignore[misc]
+        wait_for(lambda name=hall.name: held(name) == wanted, otherwise=lambda: str(held("hall-3")))  # type: ignore[misc]
         known = portal.rest("GET", f"/nodes/{hall.name}")
         assert (known["kind"], known["away"], known["bind"]) == ("remote", False, hall.bind)
         assert known["envoy_version"].startswith("1.")
@@ -267,7 +267,7 @@ def test_a_door_opens_only_to_a_token_and_another_one_is_taken_up_without_a_rest
         portal.rest(
             "POST", "/routes", {"prefix": "after", "target": "http://127.0.0.1:9", "scope": "gateway:line"}, status=201
         )
-        wait_for(lambda: late.code("/after", token)[0] == 502, 8, lambda: late.log)
+        wait_for(lambda: late.code("/after", token)[0] == 502, otherwise=lambda: late.log)
         portal.rest("DELETE", "/nodes/late", status=204)
         assert late.code("/line", token) == (200, "ok")
     portal.rest("GET", "/nodes/late", status=404)
@@ -292,7 +292,7 @@ def test_an_installed_certificate_is_live_at_its_node_alone(portal: Portal, hall
         shown = ssl.get_server_certificate((halls[0].bind, halls[0].port))
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown)).digest() == own
 
-    wait_for(is_back, 5)
+    wait_for(is_back)
 
 
 def test_a_refused_configuration_never_takes_down_the_last_good_one(portal: Portal, hall: Remote, token: str) -> None:
@@ -300,14 +300,14 @@ def test_a_refused_configuration_never_takes_down_the_last_good_one(portal: Port
     made = portal.rest(
         "POST", "/routes", {"prefix": "spoilt", "target": "https://10.0.0.5", "scope": "gateway:line"}, status=201
     )
-    wait_for(lambda: hall.code("/spoilt", token)[0] != 404, 5)
+    wait_for(lambda: hall.code("/spoilt", token)[0] != 404)
     portal.change("UPDATE gateway_route SET target_ca = 'none', revision = revision + 1 WHERE id = ?", made["id"])
-    wait_for(lambda: not portal.told("hall-3", "clusters").get("takes_offered", True), 20)
+    wait_for(lambda: not portal.told("hall-3", "clusters").get("takes_offered", True))
     assert "CA" in portal.told("hall-3", "clusters")["reason"]
     assert hall.code("/line", token) == (200, "ok")
     portal.rest("PATCH", f"/routes/{made['id']}", {"enabled": False})
-    wait_for(lambda: portal.told("hall-3", "clusters")["takes_offered"], 10)
-    wait_for(lambda: hall.code("/spoilt", token) == (404, "route_not_found"), 5)
+    wait_for(lambda: portal.told("hall-3", "clusters")["takes_offered"])
+    wait_for(lambda: hall.code("/spoilt", token) == (404, "route_not_found"))
 
 
 def test_no_token_is_refused_at_one_that_asks_seldom_while_the_signing_key_rotates(
@@ -329,9 +329,9 @@ def test_no_token_is_refused_at_one_that_asks_seldom_while_the_signing_key_rotat
     before, oldest = held(), portal.access_token(shown)
     portal.served.manage("rotate_signing_key")
     # The ten minutes that the next key is known before it signs are many polls of any node.
-    wait_for(lambda: held() != before, 20)
+    wait_for(lambda: held() != before)
     age(portal.served, "tokens_signingkey", "next", timedelta(minutes=11))
-    wait_for(lambda: buy_and_show() != signed_by(oldest), 20)
+    wait_for(lambda: buy_and_show() != signed_by(oldest))
     for _ in range(20):
         buy_and_show()
         assert seldom.code("/line", oldest) == (200, "ok")
@@ -347,7 +347,7 @@ def test_the_portal_is_still_known_when_its_own_certificate_was_renewed(
     renew = "certificates.renew_due(by=Actor.worker()); certificates.publish()"
     code = f"from gateway import certificates; from portal.actor import Actor; {renew}"
     portal.served.manage("shell", "-v", "0", "-c", code)
-    wait_for(lambda: ssl.get_server_certificate(door) != former, 6)
+    wait_for(lambda: ssl.get_server_certificate(door) != former)
     with running(made_before):
         made_before.wait_open()
     portal.rest("DELETE", "/nodes/before", status=204)
@@ -366,5 +366,5 @@ def test_they_go_on_while_the_portal_is_down_and_hear_of_it_when_it_is_back(
     portal.served.start()
     portal.served.wait_ready()
     portal.rest("POST", f"/tokens/{shown.removeprefix('gate_pat_')[:12]}/revoke", {})
-    wait_for(lambda: all(hall.call("/line", bought)[0] == 401 for hall in halls), 5)
+    wait_for(lambda: all(hall.call("/line", bought)[0] == 401 for hall in halls))
     assert [hall.code("/line", token) for hall in halls] == [(200, "ok")] * 2

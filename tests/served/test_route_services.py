@@ -15,14 +15,14 @@ from tests.pki import SERVER, Authority
 from tests.receiver import Answer, Receiver, hang, receiving
 from tests.served.gateway import Gateway
 from tests.served.http2 import Http2
-from tests.served.installation import one_answer, wait_for
+from tests.served.installation import ANSWERED_WITHIN, PATIENCE, one_answer, settled, wait_for
 from tests.served.services import ACCEPTED, GARBAGE, KEY, SERVED, SICK, echo, reset, secure, stop_half_way
 
 
 @pytest.fixture(scope="module", autouse=True)
 def slow(gateway: Gateway, line: int, token: str) -> Iterator[socket.socket]:
     """A body whose end never comes, begun before all other tests."""
-    with socket.create_connection(("127.0.0.1", gateway.served.http_port), 80) as connection:
+    with socket.create_connection(("127.0.0.1", gateway.served.http_port), PATIENCE) as connection:
         head = f"POST /line/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 10\r\n\r\n{{"
         connection.sendall(head.encode())
         yield connection
@@ -40,9 +40,12 @@ def socketed(gateway: Gateway, line: int) -> Iterator[Receiver]:
 def beside(gateway: Gateway, line: int, token: str) -> Iterator[None]:
     """Whatever a service does, callers of another route do not notice it."""
     yield
-    began = time.monotonic()
-    assert gateway.call("/line", token)[0] == 200
-    assert time.monotonic() - began < 1
+    took = []
+    for _ in range(3):
+        began = time.monotonic()
+        assert gateway.call("/line", token)[0] == 200
+        took.append(time.monotonic() - began)
+    assert min(took) < 2
 
 
 class TestAWebSocket:
@@ -51,7 +54,7 @@ class TestAWebSocket:
 
     def connected(self, gateway: Gateway, path: str, token: str, *, over_tls: bool = False) -> socket.socket:
         port = gateway.served.tls_port if over_tls else gateway.served.http_port
-        connection = socket.create_connection(("127.0.0.1", port), 5)
+        connection = socket.create_connection(("127.0.0.1", port), ANSWERED_WITHIN)
         if over_tls:
             context = gateway.served.trusted()
             context.set_alpn_protocols(["http/1.1"])
@@ -65,7 +68,7 @@ class TestAWebSocket:
     def test_is_opened_by_a_token_and_carries_both_ways(
         self, gateway: Gateway, socketed: Receiver, token: str, over_tls: bool
     ) -> None:
-        wait_for(lambda: gateway.call("/socket", token, **self.UPGRADE)[0] != 503, 5)
+        wait_for(settled(lambda: gateway.call("/socket", token, **self.UPGRADE)[0] != 503))
         with self.connected(gateway, "/socket/live?x=1", token, over_tls=over_tls) as connection:
             head = connection.recv(4096)
             assert head.startswith(b"HTTP/1.1 101 ")
@@ -116,14 +119,15 @@ class TestAServiceThatFails:
             ("rude", lambda connection: connection.close(), 502, "service_hung_up"),
             ("dead", reset, 502, "service_hung_up"),
             ("mad", GARBAGE, 502, "service_hung_up"),
-            ("slow", lambda connection: time.sleep(3), 504, "service_timeout"),
+            ("slow", hang, 504, "service_timeout"),
         ],
     )
     def test_is_told_apart(
         self, gateway: Gateway, beside: None, token: str, name: str, answer: Answer, status: int, code: str
     ) -> None:
-        with receiving(answer=answer) as receiver:
-            gateway.open(name, f"http://127.0.0.1:{receiver.port}", timeout_s=1)
+        with receiving(answer=SERVED) as receiver:
+            gateway.open(name, f"http://127.0.0.1:{receiver.port}", timeout_s=1 if status == 504 else 15)
+            receiver.answer = answer
             assert gateway.said(f"/{name}", token) == (status, code)
             assert gateway.said_over_http2(f"/{name}", token) == (status, code)
             before = len(receiver.heard)
@@ -134,7 +138,7 @@ class TestAServiceThatFails:
         with receiving(answer=SERVED) as receiver:
             gateway.open("gone", f"http://127.0.0.1:{receiver.port}")
             assert gateway.call("/gone", token)[0] == 200
-        wait_for(lambda: gateway.call("/gone", token)[0] == 502, 5)
+        wait_for(settled(lambda: gateway.call("/gone", token)[0] == 502))
         assert gateway.said("/gone", token) == (502, "service_unreachable")
 
     def test_says_no_in_its_own_words(self, gateway: Gateway, beside: None, token: str) -> None:
@@ -145,7 +149,7 @@ class TestAServiceThatFails:
 
     def test_after_half_an_answer_is_cut_off(self, gateway: Gateway, beside: None, token: str) -> None:
         with receiving(answer=SERVED) as receiver:
-            gateway.open("half", f"http://127.0.0.1:{receiver.port}", timeout_s=1)
+            gateway.open("half", f"http://127.0.0.1:{receiver.port}", timeout_s=3)
             receiver.answer = stop_half_way
             with pytest.raises(IncompleteRead):
                 gateway.call("/half", token)
@@ -157,19 +161,19 @@ class TestAServiceThatFails:
 
     def test_has_a_name_that_nobody_knows(self, gateway: Gateway, beside: None, token: str) -> None:
         gateway.open("lost", "http://no-such-host:1", is_served=False)
-        wait_for(lambda: gateway.said("/lost", token) == (503, "service_unavailable"), 10)
+        wait_for(settled(lambda: gateway.said("/lost", token) == (503, "service_unavailable")))
         assert gateway.call("/lost", token)[1]["Retry-After"] == "2"
 
     def test_is_asked_no_more_while_it_is_not_well(self, gateway: Gateway, beside: None, token: str) -> None:
         with receiving(answer=SICK) as receiver:
             gateway.open("sick", f"http://127.0.0.1:{receiver.port}/base", health_path="/ping?x", is_served=False)
-            wait_for(lambda: bool(receiver.heard), 5)
-            wait_for(lambda: gateway.said("/sick", token) == (503, "service_unavailable"), 5)
+            wait_for(lambda: bool(receiver.heard))
+            wait_for(settled(lambda: gateway.said("/sick", token) == (503, "service_unavailable")))
             assert gateway.call("/sick", token)[1]["Retry-After"] == "2"
             assert {each.path for each in receiver.heard} == {"/ping?x"}
             assert receiver.heard[-1].headers["host"] == f"127.0.0.1:{receiver.port}"
             receiver.answer = SERVED
-            wait_for(lambda: gateway.call("/sick", token)[0] == 200, 30)
+            wait_for(lambda: gateway.call("/sick", token)[0] == 200)
             assert [each.path for each in receiver.heard][-1] == "/base/"
 
     def test_holds_so_many_requests_and_more_are_told_to_wait(
@@ -188,7 +192,7 @@ class TestAServiceThatFails:
                     connection.listen(0.02)
                 return any(answered.is_over for answered in asked)
 
-            wait_for(overflows, 15)
+            wait_for(overflows)
             refused = [answered for answered in asked if answered.is_over]
             assert gateway.call("/line", token)[0] == 200
             for connection in held:
@@ -236,12 +240,12 @@ class TestAServiceThatSpeaksTls:
             number = gateway.open("own", f"https://localhost:{port}", target_ca=own.pem)
             assert gateway.call("/own/x", token)[::2] == (200, b"/x")
             gateway.rest("PATCH", f"/routes/{number}", {"target": f"https://localhost:{known}"})
-            wait_for(lambda: gateway.call("/own/x", token)[0] == 502, 3)
+            wait_for(settled(lambda: gateway.call("/own/x", token)[0] == 502))
             assert gateway.said("/own", token) == (502, "service_unreachable")
             gateway.rest("PATCH", f"/routes/{number}", {"target_ca": own.pem + plant.pem})
-            wait_for(lambda: gateway.call("/own/x", token)[0] == 200, 3)
+            wait_for(lambda: gateway.call("/own/x", token)[0] == 200)
             gateway.rest("PATCH", f"/routes/{number}", {"target_ca": ""})
-            wait_for(lambda: gateway.call("/own/x", token)[0] == 200, 3)
+            wait_for(lambda: gateway.call("/own/x", token)[0] == 200)
 
 
 def test_a_target_changes_under_load_without_a_failed_request(gateway: Gateway, service: Receiver, token: str) -> None:
@@ -249,7 +253,7 @@ def test_a_target_changes_under_load_without_a_failed_request(gateway: Gateway, 
         number = gateway.open("moving", f"http://127.0.0.1:{service.port}")
         gateway.rest("PATCH", f"/routes/{number}", {"target": f"http://127.0.0.1:{other.port}"})
         statuses = []
-        wait_for(lambda: statuses.append(gateway.call("/moving", token)[0]) or len(other.heard) > 20, 5)
+        wait_for(lambda: statuses.append(gateway.call("/moving", token)[0]) or len(other.heard) > 20)
         assert set(statuses) == {200}
 
 
@@ -264,7 +268,7 @@ def test_routes_are_served_and_judged_while_no_portal_answers(gateway: Gateway, 
     finally:
         for pid in portal:
             os.kill(pid, signal.SIGCONT)
-    wait_for(gateway.served.is_ready, 10)
+    wait_for(gateway.served.is_ready)
 
 
 def test_a_body_whose_end_does_not_come_within_a_minute(gateway: Gateway, slow: socket.socket) -> None:

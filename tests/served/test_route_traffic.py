@@ -49,7 +49,7 @@ class Line:
         self.access = {"Authorization": f"Bearer {bought['access_token']}"}
         wanted = {"prefix": "line", "target": f"http://127.0.0.1:{port}", "health_path": "/204"}
         self.number = self.rest("POST", "/routes", wanted)["id"]
-        wait_for(lambda: self.status("/line/201") == 201, 10)
+        wait_for(lambda: self.status("/line/201") == 201)
         self.asked = 1
         # A brand-new route may have been answered before its service was known, which is counted too.
         self.traffic()
@@ -106,7 +106,7 @@ def test_how_long_they_took_and_that_the_service_is_well_is_told(line: Line) -> 
         return traffic["health"] == "healthy" and traffic["median_ms"] is not None and traffic["p95_ms"] < 10_000
 
     # Envoy sums the times up every 5 s.
-    wait_for(told, 20)
+    wait_for(told)
 
 
 def test_a_worker_that_starts_anew_reads_what_is_new_once(line: Line) -> None:
@@ -114,7 +114,7 @@ def test_a_worker_that_starts_anew_reads_what_is_new_once(line: Line) -> None:
     line.ask(200, 404)
     [worker] = line.served.children("run_worker")
     os.kill(worker, signal.SIGKILL)
-    wait_for(lambda: line.new()[0] == before[0] + 2, 20)
+    wait_for(lambda: line.new()[0] == before[0] + 2)
     assert line.new() == (before[0] + 2, before[1] + 1, before[2])
 
 
@@ -130,7 +130,7 @@ def test_an_envoy_that_starts_anew_is_counted_from_nothing(line: Line) -> None:
         except OSError:
             return False
 
-    wait_for(serves, 20)
+    wait_for(serves)
     line.traffic()
     # What was answered while the service was not known yet is counted too, as the gateway's own failures.
     grown = line.new()
@@ -144,5 +144,5 @@ def test_a_service_that_is_gone_is_failing(line: Line, service: int) -> None:
     wanted = {"prefix": "gone", "target": "http://127.0.0.1:9", "health_path": "/200"}
     number = line.rest("POST", "/routes", wanted)["id"]
     lost = line.rest("POST", "/routes", {"prefix": "lost", "target": "http://no-such-host:1"})["id"]
-    wait_for(lambda: line.rest("GET", f"/routes/{number}/traffic")["health"] == "failing", 10)
-    wait_for(lambda: line.rest("GET", f"/routes/{lost}/traffic")["health"] == "unresolved", 10)
+    wait_for(lambda: line.rest("GET", f"/routes/{number}/traffic")["health"] == "failing")
+    wait_for(lambda: line.rest("GET", f"/routes/{lost}/traffic")["health"] == "unresolved")

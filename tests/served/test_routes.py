@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.receiver import Receiver, receiving, say
 from tests.served.gateway import Gateway
 from tests.served.http2 import Http2
-from tests.served.installation import wait_for
+from tests.served.installation import ANSWERED_WITHIN, settled, wait_for
 from tests.served.services import ANY_BROWSER, SERVED, events
 
 ORIGIN, OTHER = "https://app.example", "https://evil.example"
@@ -112,9 +112,10 @@ class TestServed:
         assert heard.headers["authorization"] == f"Bearer {token}"
 
     def test_as_a_stream_of_events_while_it_comes(self, gateway: Gateway, token: str) -> None:
-        with receiving(answer=events) as receiver:
+        with receiving(answer=SERVED) as receiver:
             gateway.open("events", f"http://127.0.0.1:{receiver.port}", timeout_s=0)
-            connection = http.client.HTTPConnection("127.0.0.1", gateway.served.http_port, timeout=5)
+            receiver.answer = events
+            connection = http.client.HTTPConnection("127.0.0.1", gateway.served.http_port, timeout=ANSWERED_WITHIN)
             connection.request("GET", "/events", headers={"Authorization": f"Bearer {token}"})
             answer = connection.getresponse()
             assert answer.headers["Content-Type"] == "text/event-stream"
@@ -145,7 +146,12 @@ class TestMatching:
     ) -> None:
         with receiving(answer=SERVED) as other:
             number = gateway.open("line/deep", f"http://127.0.0.1:{other.port}")
-            wait_for(lambda: gateway.call("/line/deep/x", token)[0] == 200 and bool(other.heard), 5)
+
+            def is_deep() -> bool:
+                before = len(other.heard)
+                return gateway.call("/line/deep/x", token)[0] == 200 and len(other.heard) > before
+
+            wait_for(settled(is_deep))
             assert other.heard[-1].path == "/x"
             assert other.heard[-1].headers["x-forwarded-prefix"] == "/line/deep"
             assert gateway.call("/line/deeper", token)[0] == 200
@@ -157,7 +163,7 @@ class TestMatching:
                 assert gateway.call("/line/deep/x", token)[0] == 200
                 return service.heard[-1].path == "/moved/x"
 
-            wait_for(moved, 3)
+            wait_for(moved)
 
     def test_finds_a_disabled_route_no_more_and_an_enabled_one_again(
         self, gateway: Gateway, service: Receiver, token: str
@@ -165,10 +171,10 @@ class TestMatching:
         number = gateway.open("spare", f"http://127.0.0.1:{service.port}")
         assert gateway.call("/spare", token)[0] == 200
         gateway.rest("PATCH", f"/routes/{number}", {"enabled": False})
-        wait_for(lambda: gateway.call("/spare", token)[0] == 404, 3)
+        wait_for(settled(lambda: gateway.call("/spare", token)[0] == 404))
         assert gateway.said("/spare", token) == (404, "route_not_found")
         gateway.rest("PATCH", f"/routes/{number}", {"enabled": True})
-        wait_for(lambda: gateway.call("/spare", token)[0] == 200, 3)
+        wait_for(lambda: gateway.call("/spare", token)[0] == 200)
 
     def test_leaves_the_portals_own_addresses_alone(self, gateway: Gateway) -> None:
         for prefix in ("api", "Portal", "/healthz/", "static/x"):
@@ -323,9 +329,10 @@ class TestABrowser:
             assert (status, told(answered)) == (expected, spoken | more)
             assert "Origin" in ",".join(answered.get_all("Vary"))
         assert shared.heard[-1].headers["origin"] == ORIGIN
-        wait_for(lambda: gateway.call("/shared", token, **origin)[0] == 429, 5)
-        status, answered, _ = gateway.call("/shared", token, **origin)
-        assert (status, told(answered)) == (429, spoken)
+        calls: list[tuple[int, Any, bytes]] = []
+        wait_for(lambda: calls.append(gateway.call("/shared", token, **origin)) or calls[-1][0] == 429)
+        answered = calls[-1][1]
+        assert told(answered) == spoken
         assert (answered["Vary"], answered["Retry-After"]) == ("Origin", "1")
 
     def test_hears_nothing_of_it_for_another_page_for_none_or_for_another_method(

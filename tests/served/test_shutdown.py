@@ -85,7 +85,7 @@ def trusted(portal: Served, rest: Callable[..., Any], files: Path) -> None:
     """The hall's CA, from the moment on when Envoy knows it."""
     rest("POST", "/device-cas", {"name": "hall", "certificate": HALL.pem}, status=201)
     probe = HALL.issue("probe")
-    wait_for(lambda: "answered" in knock(portal, probe, files), 5)
+    wait_for(lambda: "answered" in knock(portal, probe, files))
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_an_expired_one_is_never_executed_and_is_written_down(device: Device, po
     def state() -> str:
         return str(device.pump.call(f"{SHUTDOWN}/{job}", b"", method="GET", **own)[2]["state"])
 
-    wait_for(lambda: state() == "EXPIRED", 15)
+    wait_for(lambda: state() == "EXPIRED")
     assert device.claim(job)[1]["code"] == "job_expired"
 
 
@@ -244,9 +244,9 @@ def test_a_report_arrives_though_the_portal_was_killed_after_the_claim(device: D
     assert device.claim(job)[0] == 200
     for worker in portal.children("gateway.portal_app"):
         os.kill(worker, signal.SIGKILL)
-    wait_for(portal.is_ready, 30)
+    wait_for(portal.is_ready)
     # An answer that was lost is asked for again, and the report is given when the portal is back.
-    wait_for(lambda: device.claim(job)[0] == 200, 15)
+    wait_for(lambda: device.claim(job)[0] == 200)
     assert device.jobs("POST", f"{job}/report", {"state": "succeeded"}) == (200, {"id": job, "state": "succeeded"})
 
 

@@ -116,7 +116,7 @@ def test_a_device_that_is_denied_while_it_is_served_is_refused_on_its_open_conne
         command, cwd=ROOT, env=portal.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as running:
         reported = f"/api/v1/devices/{device_id}/apps-states"
-        wait_for(lambda: bool(rest("GET", reported)["results"]), 30)
+        wait_for(lambda: bool(rest("GET", reported)["results"]))
         rest("DELETE", f"/devices/{device_id}", expect=204)
         said, _ = running.communicate(timeout=30)
     summary = json.loads(said)

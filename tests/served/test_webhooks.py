@@ -71,7 +71,7 @@ def test_a_device_that_knocks_is_told_of_within_seconds_and_the_signature_is_rig
     with receiving() as receiver:
         made = make(served, token, "at once", receiver.url)
         knock(served, "1000")
-        took = wait_for(lambda: bool(receiver.heard), SECONDS)
+        took = wait_for(lambda: bool(receiver.heard))
         [heard] = receiver.heard
         assert took < 5
         assert heard.type == "device.pending"
@@ -79,7 +79,7 @@ def test_a_device_that_knocks_is_told_of_within_seconds_and_the_signature_is_rig
         assert heard.is_signed_with(made["secret"])
         assert not heard.is_signed_with("whsec_" + "A" * 43 + "=")
         path = f"/api/v1/webhooks/{made['id']}"
-        wait_for(lambda: ask(served, token, "GET", path)["waiting"] == 0, SECONDS)
+        wait_for(lambda: ask(served, token, "GET", path)["waiting"] == 0)
         [delivery] = ask(served, token, "GET", f"{path}/deliveries")["results"]
         assert (delivery["state"], delivery["message"]) == ("delivered", heard.message)
         assert delivery["body"].encode() == heard.body
@@ -91,10 +91,10 @@ def test_a_receiver_that_was_dead_gets_all_of_it_in_order_when_it_is_back(served
     made = make(served, token, "dead", f"http://127.0.0.1:{port}/hook")
     path = f"/api/v1/webhooks/{made['id']}"
     knock(served, "1001", 3)
-    wait_for(lambda: ask(served, token, "GET", path)["failing_since"] is not None, SECONDS)
+    wait_for(lambda: ask(served, token, "GET", path)["failing_since"] is not None)
     knock(served, "1002")
     with receiving(port) as receiver:
-        wait_for(lambda: len(receiver.heard) == 4, 60)
+        wait_for(lambda: len(receiver.heard) == 4)
         known = waiting(served, token)
         told = [heard.json["data"]["device"] for heard in receiver.heard]
         assert len(set(told)) == 4
@@ -112,7 +112,7 @@ def test_a_receiver_that_hangs_delays_no_other(served: Served, token: str) -> No
         made = [make(served, token, f"stuck {n}", f"{stuck.url}/{n}") for n in range(4)]
         made.append(make(served, token, "well", well.url))
         knock(served, "1003", 2)
-        took = wait_for(lambda: len(well.heard) == 2, SECONDS)
+        took = wait_for(lambda: len(well.heard) == 2)
         assert took < 5
         assert stuck.heard
         for each in made:
@@ -123,14 +123,14 @@ def test_what_a_killed_worker_held_is_delivered_by_the_next(served: Served, toke
     with receiving(answer=hang) as receiver:
         made = make(served, token, "killed", receiver.url)
         knock(served, "1004")
-        wait_for(lambda: bool(receiver.heard), SECONDS)
+        wait_for(lambda: bool(receiver.heard))
         [worker] = served.children("run_worker")
         os.kill(worker, signal.SIGKILL)
         receiver.answer = say(OK)
-        wait_for(lambda: len(receiver.heard) > 1, 60)
+        wait_for(lambda: len(receiver.heard) > 1)
         assert {heard.message for heard in receiver.heard} == {receiver.heard[0].message}
         path = f"/api/v1/webhooks/{made['id']}"
-        wait_for(lambda: ask(served, token, "GET", path)["waiting"] == 0, SECONDS)
+        wait_for(lambda: ask(served, token, "GET", path)["waiting"] == 0)
         ask(served, token, "DELETE", path)
 
 
@@ -138,11 +138,11 @@ def test_the_administrators_get_one_mail_about_those_who_wait(served: Served, to
     """The five minutes in which a burst gathers are made to be over."""
     knock(served, "1005", 2)
     due = "from portal.models import Digest; print(Digest.objects.filter(first_at__isnull=False).count())"
-    wait_for(lambda: served.manage("shell", "-v0", "-c", due).strip() == "1", SECONDS)
+    wait_for(lambda: served.manage("shell", "-v0", "-c", due).strip() == "1")
     assert mail.taken == []
     now = "from portal.models import Digest; from datetime import *; Digest.objects.update(next_at=datetime.now(UTC))"
     served.manage("shell", "-v0", "-c", now)
-    wait_for(lambda: bool(mail.taken), SECONDS)
+    wait_for(lambda: bool(mail.taken))
     known = waiting(served, token)
     [taken] = mail.taken
     assert taken.recipients == ["ada@plant.example"]
@@ -157,7 +157,7 @@ def test_the_worker_ends_at_once_though_receivers_hang(served: Served, token: st
     with receiving(answer=hang) as stuck:
         make(served, token, "stuck at the end", stuck.url)
         knock(served, "1006")
-        wait_for(lambda: bool(stuck.heard), SECONDS)
+        wait_for(lambda: bool(stuck.heard))
         served.process.send_signal(signal.SIGTERM)
-        assert wait_for(lambda: served.process.poll() is not None, SECONDS) < 5
+        assert wait_for(lambda: served.process.poll() is not None) < 5
         assert served.process.returncode == 0
