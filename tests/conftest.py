@@ -335,7 +335,7 @@ def at_once() -> Callable[..., list[Any]]:
         def act(action: Callable[[], Any]) -> Any:
             try:
                 connection.ensure_connection()
-                start.wait(timeout=10)
+                start.wait(timeout=60)
                 return action()
             except Refusal as refusal:
                 return refusal
@@ -343,7 +343,7 @@ def at_once() -> Callable[..., list[Any]]:
                 connection.close()
 
         with ThreadPoolExecutor(len(actions)) as threads:
-            return [future.result(timeout=60) for future in [threads.submit(act, action) for action in actions]]
+            return [future.result(timeout=300) for future in [threads.submit(act, action) for action in actions]]
 
     return run
 

@@ -34,7 +34,10 @@ class Taken:
 
 @dataclass
 class MailServer:
-    """`answers` overrides what is said to a command, such as `{"RCPT": "550 Unknown"}`; `hangs` says nothing at all."""
+    """`answers` overrides what is said to a command, such as `{"RCPT": "550 Unknown"}`; `hangs` says nothing at all.
+
+    `is_met` from the first connection on.
+    """
 
     context: ssl.SSLContext | None = None
     is_smtps: bool = False
@@ -42,6 +45,7 @@ class MailServer:
     answers: dict[str, str] = field(default_factory=dict)
     taken: list[Taken] = field(default_factory=list)
     port: int = 0
+    is_met: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.listening = socket.create_server(("127.0.0.1", self.port))
@@ -59,6 +63,7 @@ class MailServer:
                 connection, _ = self.listening.accept()
             except OSError:
                 return
+            self.is_met.set()
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:

@@ -3,7 +3,6 @@
 import smtplib
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -225,9 +224,9 @@ def test_a_server_that_hangs_does_not_keep_the_worker_from_ending(
     stopping = threading.Event()
     thread = threading.Thread(target=digest.run, args=(stopping,))
     thread.start()
-    time.sleep(0.5)
+    assert sink.is_met.wait(60)
     stopping.set()
-    thread.join(3)
+    thread.join(60)
     assert not thread.is_alive()
     assert "took no mail" in Digest.objects.get().last_error
 

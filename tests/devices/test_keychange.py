@@ -1,5 +1,6 @@
 """A known device with a new key: what is opened, what the decision brings, and what stays as it was."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -166,15 +167,21 @@ class TestRaces:
     def test_of_a_denial_and_a_refusal_at_once_neither_waits_for_the_other_for_ever(
         self, proposed: KeyChangeRequest, root: Actor, at_once: Callable[..., list[Any]]
     ) -> None:
+        is_held, comes = threading.Event(), threading.Event()
+
         def deny() -> None:
             with transaction.atomic():
                 device = Device.objects.select_for_update().get()
-                time.sleep(0.3)  # The refusal comes in this moment.
+                is_held.set()
+                assert comes.wait(60)
+                time.sleep(0.2)  # The refusal waits by now.
                 denial.deny(device, by=root)
 
         def refuse() -> None:
-            time.sleep(0.1)
-            keychange.refuse(KeyChangeRequest.objects.get(), by=root)
+            assert is_held.wait(60)
+            request = KeyChangeRequest.objects.get()
+            comes.set()
+            keychange.refuse(request, by=root)
 
         _, refused = at_once(deny, refuse)
         assert isinstance(refused, keychange.NotOpen)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -131,9 +131,12 @@ class TestRule:
     @pytest.mark.django_db(transaction=True)
     def test_at_a_node_that_is_deleted_at_this_moment_none_is_installed(self, root: Actor, hall: GatewayNode) -> None:
         met: list[Refusal] = []
+        comes = Event()
 
         def install() -> None:
             try:
+                connection.ensure_connection()
+                comes.set()
                 put(issued(), root, node=hall)
             except Refusal as no:
                 met.append(no)
@@ -146,6 +149,7 @@ class TestRule:
             done = execute(sql, *facts)
             if sql.startswith('DELETE FROM "gateway_tlscertificate"'):
                 installing.start()
+                assert comes.wait(60)
                 installing.join(0.5)
             return done
 

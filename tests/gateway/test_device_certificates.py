@@ -1,5 +1,6 @@
 """Certificates for devices: what stands in them, who gets none, and what a renewal with another key brings."""
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -295,14 +296,19 @@ class TestRenewing:
         ca, key, request = device_cas.signing_ca(), new_key(), csr("press-1")
         device = make_device("press-1", {}, public(key), status="accepted")
 
+        is_held, comes = threading.Event(), threading.Event()
+
         def withdraw() -> None:
             with transaction.atomic():
                 DeviceCA.objects.select_for_update().get(pk=ca.pk)
-                time.sleep(0.3)  # The device comes in this moment.
+                is_held.set()
+                assert comes.wait(60)
+                time.sleep(0.2)  # The device waits by now.
                 device_cas.withdraw(ca, by=root)
 
         def renew() -> Any:
-            time.sleep(0.1)
+            assert is_held.wait(60)
+            comes.set()
             return device_certificates.renew(device, request, by=PRESS)
 
         _, renewed = at_once(withdraw, renew)

@@ -1,7 +1,6 @@
 """Mails that wait: sent once what they tell of has committed, tried again until they are taken, and then kept bare."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -147,8 +146,8 @@ def test_a_server_that_hangs_does_not_keep_the_worker_from_ending(sink: Sink, mo
     stopping = threading.Event()
     thread = threading.Thread(target=letters.run, args=(stopping,))
     thread.start()
-    time.sleep(0.5)
+    assert sink.is_met.wait(60)
     stopping.set()
-    thread.join(3)
+    thread.join(60)
     assert not thread.is_alive()
     assert "took no mail" in Letter.objects.get().last_error

@@ -12,11 +12,12 @@ from django.db import OperationalError, connection
 from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 
-from portal import backlog, couriers, deliveries, outbox, webhooks
+from portal import backlog, couriers, deliveries, exchange, outbox, webhooks
 from portal.actor import Actor
 from portal.exchange import Outcome
 from portal.models import Delivery, Webhook
 from tests.receiver import Receiver, hang, receiving
+from tests.served.installation import wait_for
 
 GOOD = Outcome(200, "", 7)
 
@@ -36,6 +37,25 @@ def make(url: str, by: Actor, name: str = "chat") -> Webhook:
     return webhooks.create(name, url, ["device.pending"], by=by)[0]
 
 
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows each time that somebody looks for a webhook that is due."""
+    looked, claim = [], couriers.claim
+
+    def look(**facts: Any) -> Webhook | None:
+        looked.append(1)
+        return claim(**facts)
+
+    monkeypatch.setattr(couriers, "claim", look)
+    return looked
+
+
+def look_again(looks: list[int]) -> None:
+    """Wait until somebody has looked some more times, from the beginning to the end."""
+    enough = len(looks) + 4
+    wait_for(lambda: len(looks) > enough)
+
+
 def tell(*devices: str) -> None:
     outbox.put_all("device.pending", [{"device": device} for device in devices])
     outbox.hand_on()
@@ -44,19 +64,25 @@ def tell(*devices: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)])
 def test_a_clock_that_jumps_while_it_is_sent_does_not_send_it_a_second_time(
-    stuck: Receiver, root: Actor, at_once: Callable[..., list[Any]], step: timedelta
+    stuck: Receiver,
+    root: Actor,
+    at_once: Callable[..., list[Any]],
+    looks: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    step: timedelta,
 ) -> None:
+    monkeypatch.setattr(exchange, "WHOLE", 1000.0)  # It is not given up before the test is over.
     make(stuck.url, root)
     tell("a", "b")
     stopping = threading.Event()
 
     def jump() -> None:
-        until = time.monotonic() + 8
-        while not stuck.heard and time.monotonic() < until:
-            time.sleep(0.02)
-        with time_machine.travel(time.time() + step.total_seconds()):
-            time.sleep(2)
-        stopping.set()
+        try:
+            wait_for(lambda: bool(stuck.heard))
+            with time_machine.travel(time.time() + step.total_seconds()):
+                look_again(looks)
+        finally:
+            stopping.set()
 
     at_once(lambda: couriers.run(stopping), jump)
     assert len(stuck.heard) == 1
@@ -89,16 +115,18 @@ def test_a_claim_that_may_end_while_it_is_sent_is_renewed_before(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_takes_no_result_makes_nobody_hammer_the_receiver(
-    root: Actor, at_once: Callable[..., list[Any]]
+    root: Actor, at_once: Callable[..., list[Any]], looks: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A claim can be written and what was sent cannot, as when a disk is full."""
+    monkeypatch.setattr(couriers, "PAUSE_AFTER_FAULT", 1000.0)
     with receiving() as receiver:
         make(receiver.url, root)
         tell("a")
-        stopping = threading.Event()
+        stopping, refused = threading.Event(), threading.Event()
 
         def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
             if sql.startswith('UPDATE "portal_delivery"'):
+                refused.set()
                 raise OperationalError("database or disk is full")
             return execute(sql, params, many, context)
 
@@ -106,9 +134,16 @@ def test_a_database_that_takes_no_result_makes_nobody_hammer_the_receiver(
             if threading.current_thread().name == "webhook":
                 connection.execute_wrappers.append(refuse)
 
+        def watch() -> None:
+            try:
+                assert refused.wait(60)
+                look_again(looks)
+            finally:
+                stopping.set()
+
         connection_created.connect(connected)
         try:
-            at_once(lambda: couriers.run(stopping), lambda: time.sleep(3) or stopping.set())
+            at_once(lambda: couriers.run(stopping), watch)
         finally:
             connection_created.disconnect(connected)
         assert len(receiver.heard) == 1

@@ -37,11 +37,14 @@ class TestSeen:
         kept = ApiToken.objects.get()
         assert (kept.state(), kept.revision, AuditEvent.objects.count()) == ("live", 2, rows)
 
-    @pytest.mark.parametrize("verb", VERBS)
+    @pytest.mark.parametrize(
+        ("verb", "state"), [(ending.revoke, "revoked"), (ending.disable, "disabled"), (ending.enable, "live")]
+    )
     def test_one_that_was_seen_as_it_is_is_changed(
-        self, token: ApiToken, root: Actor, verb: Callable[..., None]
+        self, token: ApiToken, root: Actor, verb: Callable[..., None], state: str
     ) -> None:
         verb(token, by=root, seen=1)
+        assert ApiToken.objects.get().state() == state
 
     def test_one_that_was_revoked_since_says_so(self, token: ApiToken, root: Actor) -> None:
         ending.revoke(ApiToken.objects.get(), by=root)
@@ -126,6 +129,7 @@ class TestDisabledByAnother:
     def test_the_owner_may_still_revoke_it(self, administrator: User, viewer: User, hers: ApiToken) -> None:
         ending.disable(hers, by=Actor.person(administrator))
         ending.revoke(hers, by=self.owning(viewer))
+        assert ApiToken.objects.get().state() == "revoked"
 
     def test_over_rest_it_says_who_and_no(self, rest: Callable[..., APIClient], token: ApiToken, root: Actor) -> None:
         ending.disable(token, by=root)
