@@ -36,7 +36,7 @@ def discover(request: HttpRequest, kind: str) -> HttpResponse:
 
 def _answer(request: HttpRequest, kind: str) -> HttpResponse:
     if request.method != "POST":
-        raise MethodNotAllowed(f"{request.method} is not served here; use POST.")
+        raise MethodNotAllowed(request, "use POST")
     node = nodes.known(request.headers.get("Authorization", ""))
     asked = _asked(request.body)
     nodes.speaks_as(node, _at(asked, "node", "id"))

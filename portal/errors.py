@@ -54,6 +54,21 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return answer(request, Forbidden("This form is too old or came from another site; reload the page and try again."))
 
 
+class MethodMiddleware:
+    """Methods are told apart by case (RFC 9110 9.1), which Django forgets: `post` is one that is served nowhere.
+
+    So it becomes TRACE, which nothing serves either; the answer to that names what is served.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.META["REQUEST_METHOD"] != request.method:
+            request.method = "TRACE"
+        return self.get_response(request)
+
+
 class NotServedMiddleware:
     """Give a body to Django's own 405, which has none."""
 
@@ -65,7 +80,7 @@ class NotServedMiddleware:
         if not isinstance(response, HttpResponseNotAllowed):
             return response
         allowed = response["Allow"]
-        told = answer(request, MethodNotAllowed(f"{request.method} is not served here; use {allowed}."))
+        told = answer(request, MethodNotAllowed(request, f"use {allowed}"))
         told["Allow"] = allowed
         return told
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.http import HttpRequest
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +18,14 @@ from portal.refusal import Refusal
 
 
 class MethodNotAllowed(Refusal):
+    """The method is not served here; `instead` says what would help."""
+
     status, code = 405, "method_not_allowed"
+
+    def __init__(self, request: HttpRequest | Request, instead: str) -> None:
+        named = request.META["REQUEST_METHOD"]
+        why = "" if named == named.upper() else " Methods are written in capitals."
+        super().__init__(f"{named} is not served here; {instead}.{why}")
 
 
 class Endpoint(APIView):
@@ -68,7 +76,7 @@ class Endpoint(APIView):
         return actor
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
-        raise MethodNotAllowed(f"{request.method} is not served here; use {', '.join(self.allowed_methods)}.")
+        raise MethodNotAllowed(request, f"use {', '.join(self.allowed_methods)}")
 
 
 class WholeNumber(serializers.IntegerField):

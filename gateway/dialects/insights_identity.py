@@ -73,9 +73,7 @@ class IdentityEndpoint(InsightsEndpoint):
     scopes: ClassVar[Mapping[str, Scope | None]] = {"get": Scope.USERS_READ}
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
-        raise MethodNotAllowed(
-            f"{request.method} is not served here; people and their roles are managed in the portal."
-        )
+        raise MethodNotAllowed(request, "people and their roles are managed in the portal")
 
 
 @extend_schema(tags=[TAG])

@@ -297,12 +297,16 @@ class TestTheParameters:
         refused(ask(f"Basic {key_of(issued)}", padded + b" "), 413, "payloadTooLarge")
         refused(ask(None, padded + b" "), 413, "payloadTooLarge")
 
-    @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO"])
+    @pytest.mark.parametrize(
+        "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "FOO", "post", "delete"]
+    )
     def test_are_posted(self, method: str) -> None:
         answer = ask(None, b"", method=method)
         assert (answer.status_code, answer["Allow"]) == (405, "POST")
         if method != "HEAD":
-            refused(answer, 405, "methodNotAllowed")
+            told = refused(answer, 405, "methodNotAllowed")
+            assert told.startswith(f"{method} is not served here; use POST.")
+            assert ("Methods are written in capitals." in told) == method.islower()
 
     @pytest.mark.parametrize("path", [f"{PATH}/", "/api/technicaltokenmanager/v3/oauth/Token", f"/gateway{PATH}"])
     def test_have_one_path(self, issued: Rotated, path: str) -> None:

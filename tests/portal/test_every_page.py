@@ -291,6 +291,19 @@ def test_what_changes_something_is_no_get_and_needs_our_form(
     assert strict.post(path).status_code == 403
 
 
+@pytest.mark.usefixtures("_a_webhook")
+def test_a_method_in_small_letters_is_none(log_in: Callable[..., Client], administrator: User) -> None:
+    client = log_in(administrator)
+    client.handler.enforce_csrf_checks = True
+    read = ["/", *PAGES, *FOR_ADMINISTRATORS, "/portal/login/", "/healthz", "/static/gatehouse.css"]
+    for method, path in [*(("get", path) for path in read), *(("Post", path) for path in POSTS)]:
+        answer = client.generic(method, path)
+        assert answer.status_code == 405, path
+        assert method.upper() in answer["Allow"].split(", ")
+    page = client.generic("gEt", "/portal/").content.decode()
+    assert "gEt is not served here; use GET, HEAD. Methods are written in capitals." in page
+
+
 @pytest.mark.parametrize("path", POSTS[len(OWN_POSTS) + len(LOOKS) :])
 def test_a_viewer_changes_nothing(log_in: Callable[..., Client], viewer: User, path: str) -> None:
     answer = log_in(viewer).post(path, {"seen": "1"})
