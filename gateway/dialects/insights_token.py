@@ -166,6 +166,8 @@ def _form(raw: bytes, query: str, buyer: Buyer) -> tuple[Wishes, list[str] | Non
     if "scope" not in fields:
         return wanted, None
     named = fields["scope"].split()
+    if not named:
+        raise oauth.InvalidScope("scope holds no scope; name those that are wanted, or leave it out for all.")
     if len(named) > MOST:
         raise oauth.InvalidScope(f"Ask for at most {MOST} scopes, or leave scope out for all that there are.")
     held = buyer.scopes

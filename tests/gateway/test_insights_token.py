@@ -396,6 +396,8 @@ class TestTheForm:
             (b"grant_type=client_credentials&grant_type=client_credentials", "invalid_request"),
             (b"grant_type=client_credentials&scope=devices:read", "invalid_scope"),
             (b"grant_type=client_credentials&scope=users:read+nonsense", "invalid_scope"),
+            (b"grant_type=client_credentials&scope=%20", "invalid_scope"),
+            (b"grant_type=client_credentials&scope=+%09", "invalid_scope"),
             (b"grant_type=client_credentials&scope=" + b"users:read+" * 101, "invalid_scope"),
             (b"grant_type=client_credentials&caller_context=x", "invalid_request"),
             (b"grant_type=client_credentials&client_secret=x", "invalid_request"),
