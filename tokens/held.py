@@ -72,10 +72,14 @@ def settle(locked: Holder, now: datetime) -> int:
     """Write down which secrets have ended by themselves; how many did. The row is locked."""
     passed = [one for one in locked.secrets.all() if one.slot is not None and one.end <= now]
     for secret in passed:
-        rotated = secret.ends_at is not None and secret.ends_at < secret.expires_at
-        end(secret, secret.end, ROTATED if rotated else EXPIRED)
+        end(secret, secret.end, _why_by_itself(secret))
         tell(locked, "secret_expired", Actor.worker(), "", None, {"secret": secret.pk, "ended_at": secret.end})
     return len(passed)
+
+
+def _why_by_itself(secret: HeldSecret) -> str:
+    rotated = secret.ends_at is not None and secret.ends_at < secret.expires_at
+    return ROTATED if rotated else EXPIRED
 
 
 def refuse_ended(locked: Holder, *, expired_too: bool = False) -> None:
@@ -112,12 +116,13 @@ def end_all(locked: Sequence[Holder], now: datetime, why: str) -> None:
     else:
         revocation.refuse(Named.SUBJECT, [each.subject for each in locked])
     # Nearly all end now; the others ended by themselves, and nobody has written that down yet.
-    ends: dict[datetime, list[str]] = {}
+    ends: dict[tuple[datetime, str], list[str]] = {}
     for secret in lately:
         if secret.slot is not None:
-            ends.setdefault(min(now, secret.end), []).append(secret.pk)
-    for at, ended in ends.items():
-        rows.filter(pk__in=ended).update(slot=None, ended_at=at, ended_why=why)
+            ended = (secret.end, _why_by_itself(secret)) if secret.end <= now else (now, why)
+            ends.setdefault(ended, []).append(secret.pk)
+    for (at, because), these in ends.items():
+        rows.filter(pk__in=these).update(slot=None, ended_at=at, ended_why=because)
 
 
 def end_what_was_bought(locked: Sequence[Holder]) -> None:

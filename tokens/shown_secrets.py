@@ -26,6 +26,8 @@ DUMMY = "0" * 64
 
 log = logging.getLogger("gatehouse.secrets")
 
+_HOW = {held.EXPIRED: "expired", held.REVOKED: "was revoked", held.DELETED: "was deleted"}
+
 _SECRET = "s.id, s.digest, s.pepper, s.generation, s.created_at, s.expires_at, s.ends_at, s.last_used_at"  # noqa: S105
 OF_CLIENT = f"""
     SELECT {_SECRET}, h.id, h.disabled_at, h.scopes, h.client_id, v.id, a.name, v.version, v.host_tenant_id, v.stage
@@ -202,15 +204,18 @@ def ended_refusal(kind: kinds.Kind, ended: HeldSecret, address: str) -> Refusal:
     """What its holder is told; that it was shown is told to others, once an hour for each secret and address."""
     now = timezone.now()
     secret_uses.tell_misuse(kind, ended, address, now)
-    when, what = f"{ended.end:%Y-%m-%d %H:%M:%S} UTC", f"this {kind.word}"
+    how = _HOW.get(ended.ended_why) or f"was ended by {ended.ended_why}"
+    told = f"This {kind.word} {how} at {ended.end:%Y-%m-%d %H:%M:%S} UTC"
     holder = ended.holder
+    if ended.ended_why in (held.REVOKED, held.DELETED):
+        return Revoked(f"{told}; ask for another.")
     if holder is None or holder.revoked_at:
-        why = "deleted" if holder is None else "revoked"
-        return Revoked(f"{what.capitalize()} was {why} at {when}; ask for another.")
-    if ended.state() == "expired":
-        return Expired(f"{what.capitalize()} expired at {when}; have it rotated, and put the new one in place.")
+        later = "deleted" if holder is None else "revoked"
+        return Revoked(f"{told}, and its {kind.noun} was {later} later; ask for another.")
+    if ended.ended_why == held.EXPIRED:
+        return Expired(f"{told}; have it rotated, and put the new one in place.")
     other = "older" if ended.ended_why == held.CANCELLED else "newer"
-    return Ended(f"{what.capitalize()} was ended by {ended.ended_why} at {when}; put the {other} one in place.")
+    return Ended(f"{told}; put the {other} one in place.")
 
 
 def _refuse_ended(found: Buyer, subject: str, word: str, now: datetime) -> None:

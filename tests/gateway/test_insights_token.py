@@ -232,6 +232,36 @@ class TestWhoHasNoLiveSecret:
         switching.revoke(issued.holder, by=root, reason="x")
         assert "revoked at" in refused(ask(f"Basic {key_of(issued, newer.text)}"), 401, "unauthorized")
 
+    @pytest.mark.parametrize("later", ["revoked", "deleted"])
+    def test_learns_what_ended_the_secret_though_its_credentials_went_later(
+        self, make_credential: Callable[..., Rotated], root: Actor, later: str
+    ) -> None:
+        with time_machine.travel(NOON, tick=False):
+            expired = make_credential(days=10)
+            lapsed = make_credential(expired.holder.version, instance="two", days=30)
+            overlap.rotate(lapsed.holder, by=root, grace_hours=24)
+            live = make_credential(expired.holder.version, instance="three", days=30)
+        with time_machine.travel(NOON + timedelta(days=11), tick=False):
+            for each in (expired, lapsed, live):
+                switching.revoke(each.holder, by=root, reason="x")
+        with time_machine.travel(NOON + timedelta(days=12), tick=False):
+            if later == "deleted":
+                for each in (expired, lapsed, live):
+                    switching.delete(each.holder, by=root)
+            told = [refused(ask(f"Basic {key_of(each)}"), 401, "unauthorized") for each in (expired, lapsed, live)]
+        went = f"and its credential was {later} later; ask for another."
+        assert told == [
+            f"This client secret expired at 2026-12-10 12:00:00 UTC, {went}",
+            f"This client secret was ended by a rotation at 2026-12-01 12:00:00 UTC, {went}",
+            "This client secret was revoked at 2026-12-11 12:00:00 UTC; ask for another.",
+        ]
+
+    def test_learns_that_it_was_deleted(self, issued: Rotated, root: Actor) -> None:
+        switching.disable(issued.holder, by=root, reason="x")
+        switching.delete(issued.holder, by=root)
+        told = refused(ask(f"Basic {key_of(issued)}"), 401, "unauthorized")
+        assert told.startswith("This client secret was deleted at ")
+
     def test_is_slowed_down_and_slows_nobody_who_has(
         self, make_credential: Callable[..., Rotated], issued: Rotated
     ) -> None:
