@@ -1,8 +1,10 @@
 """What every management command shares: a refusal is one sentence on stderr and exit 1."""
 
+import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from argparse import ArgumentParser
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
 from typing import Any
@@ -31,6 +33,20 @@ def refusals_exit_1(handle: Callable[..., None]) -> Callable[..., None]:
             raise CommandError("Nobody reads what is printed any more.") from unread
 
     return handled
+
+
+class LinesCommand(BaseCommand):
+    """A command that prints facts on a line each: under `--json` as an object, else the bare values."""
+
+    as_json = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object a line")
+
+    def say(self, facts: Mapping[str, Any]) -> None:
+        """Print a line, and not later than now: whoever says it may have to know that nobody took it."""
+        self.stdout.write(json.dumps(facts) if self.as_json else " ".join(str(fact) for fact in facts.values()))
+        self.stdout.flush()
 
 
 def one_after_the_other(command: BaseCommand, things: Sequence[Any], do: Callable[[Any], object]) -> None:

@@ -4,7 +4,6 @@ The old secrets go on for what they have left, at most 30 days, so nobody is cut
 again. A secret of a run that did not exit with 0 may be void.
 """
 
-import json
 from argparse import ArgumentParser
 from contextlib import nullcontext
 from datetime import timedelta
@@ -12,11 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from portal import durations
 from portal.actor import Actor
-from portal.commands import misuse, one_after_the_other, refusals_exit_1
+from portal.commands import LinesCommand, misuse, one_after_the_other, refusals_exit_1
 from portal.refusal import Invalid
 from portal.rfc3339 import written
 from tokens import overlap, planned_rotation, secret_folder
@@ -25,7 +22,7 @@ from tokens.overlap import Rotated
 from tokens.secret_folder import SecretFolder
 
 
-class Command(BaseCommand):
+class Command(LinesCommand):
     help = __doc__ or ""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--days", type=int, help="how long the new secret lives, at most 365")
         parser.add_argument("--out", type=Path, metavar="DIR", help="write each secret to DIR/<client id>.secret")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be rotated")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object a line")
+        super().add_arguments(parser)
 
     @refusals_exit_1
     def handle(
@@ -81,10 +78,6 @@ class Command(BaseCommand):
             if folder:
                 folder.pick_up(client_id, secret.pk)
             raise
-
-    def say(self, facts: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(facts) if self.as_json else " ".join(str(fact) for fact in facts.values()))
-        self.stdout.flush()
 
 
 def _refuse_misuse(grace: timedelta | None, days: int | None) -> None:

@@ -3,16 +3,13 @@
 A run that was killed can be run again. A token of a run that did not exit with 0 may be void.
 """
 
-import json
 from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from portal import durations
 from portal.actor import Actor
-from portal.commands import misuse, one_after_the_other, refusals_exit_1
+from portal.commands import LinesCommand, misuse, one_after_the_other, refusals_exit_1
 from tokens import planned_rotation, rotation
 from tokens.models import ApiToken
 from tokens.rotation import Rotated
@@ -20,14 +17,14 @@ from tokens.rotation import Rotated
 HOUR = timedelta(hours=1)
 
 
-class Command(BaseCommand):
+class Command(LinesCommand):
     help = __doc__ or ""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--due-in", type=durations.read, required=True, help="e.g. 14d: what expires within that")
         parser.add_argument("--overlap", type=durations.read, default=rotation.OVERLAP_HOURS * HOUR, help="whole hours")
         parser.add_argument("--dry-run", action="store_true", help="only say what would be rotated")
-        parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object a line")
+        super().add_arguments(parser)
 
     @refusals_exit_1
     def handle(self, *, due_in: timedelta, overlap: timedelta, dry_run: bool, as_json: bool, **options: Any) -> None:
@@ -48,10 +45,6 @@ class Command(BaseCommand):
             )
 
         one_after_the_other(self, due, rotate)
-
-    def say(self, facts: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(facts) if self.as_json else " ".join(str(fact) for fact in facts.values()))
-        self.stdout.flush()
 
 
 def _facts(token: ApiToken) -> dict[str, Any]:
