@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import path, re_path
 
+from portal import tenants
 from tokens import apps_pages, credential_pages, installation_pages, installing
 from tokens.registration import NAME, VERSION
 
@@ -36,7 +37,7 @@ urlpatterns = [
     re_path(rf"^{ONE_VERSION}/deregister/$", apps_pages.deregister_version, name="deregister_version"),
     re_path(rf"^{ONE_VERSION}/grants/$", apps_pages.give_grant, name="give_grant"),
     re_path(
-        rf"^{ONE_VERSION}/grants/(?P<tenant>[a-z][a-z0-9]{{0,19}})/withdraw/$",
+        rf"^{ONE_VERSION}/grants/(?P<tenant>{tenants.NAME})/withdraw/$",
         apps_pages.withdraw_grant,
         name="withdraw_grant",
     ),
