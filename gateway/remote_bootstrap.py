@@ -1,7 +1,6 @@
 """The files that an Envoy on another host starts with: its bootstrap, its token, and the CA that it knows us by."""
 
 import base64
-import ipaddress
 import json
 import shlex
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from gateway.envoy import bootstrap
 from gateway.envoy.bootstrap import Portal
 from gateway.models import GatewayNode, Role, TlsCertificate
 from portal import whole_file
+from portal.addresses import is_address
 from portal.refusal import Invalid, Refusal
 
 BOOTSTRAP, TOKEN, CA = "bootstrap.json", "node-token.json", "ca.pem"
@@ -71,7 +71,7 @@ def judge(folder: Path, portal: str, ca: Sent | None, *, overwrite: bool) -> Pla
 def write(place: Place, node: GatewayNode, token: str) -> str:
     """Write the files, the token last, and give the command that starts the Envoy."""
     folder = place.folder
-    portal = Portal(place.host, place.port, _is_address(place.host), folder / CA, place.pin)
+    portal = Portal(place.host, place.port, is_address(place.host), folder / CA, place.pin)
     config = bootstrap.remote(node.name, portal, token_file=folder / TOKEN, polls=discovery.polls(node))
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -96,14 +96,6 @@ def _portal(url: str) -> tuple[str, int]:
     if parts.scheme != "https" or not bare or not certificates.is_host(host):
         raise nonsense
     return host, port
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _trusted(ca: Sent) -> str:

@@ -61,6 +61,15 @@ def is_ours(address: Address) -> bool:
     return True
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is named by its address, and not by a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def of(name: str, port: int, *, seconds: float) -> list[Address]:
     """What the name stands for; a resolver that hangs is left to itself after so many seconds."""
     found: list[Any] = []

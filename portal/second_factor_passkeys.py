@@ -1,6 +1,5 @@
 """Passkeys (WebAuthn): what a browser is asked for, and whether its answer is right. The rest allauth and fido2 do."""
 
-import ipaddress
 import json
 from typing import Any
 
@@ -15,6 +14,7 @@ from fido2.utils import websafe_encode
 from fido2.webauthn import RegistrationResponse
 
 from portal import strict_json
+from portal.addresses import is_address
 from portal.models import User
 from portal.refusal import Refusal
 from portal.second_factor_adapter import asked_host, host_of
@@ -47,7 +47,7 @@ def why_not(request: HttpRequest) -> str | None:
     host, asked = host_of(request), asked_host(request)
     if host != asked:
         return f"Passkeys belong to {host}; open {settings.PUBLIC_URL} to use them."
-    if _is_address(host):
+    if is_address(host):
         return "Passkeys belong to a name, and this page was opened by an IP address; open it by its name."
     if not request.is_secure() and host != "localhost":
         return "Browsers use passkeys over https alone; open this page so."
@@ -121,11 +121,3 @@ def _read(answer: str) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise Unfit
     return told
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
