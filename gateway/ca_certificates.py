@@ -1,7 +1,6 @@
 """Certificates of CAs: what stands in those made here, and which of others may join them at the device door."""
 
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -16,14 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from devices import keys
+from gateway import certificate_parts
 from portal import text
 
 LIFE = timedelta(days=3652)
-BACKDATED = timedelta(minutes=5)
-USAGES = (
-    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-)  # fmt: skip
 MAX_BYTES = 16_384
 RSA_BITS = range(2048, 8193)
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
@@ -101,24 +96,14 @@ def self_signed(private: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Cert
         .subject_name(name)
         .issuer_name(name)
         .public_key(public)
-        .serial_number(serial_number())
-        .not_valid_before(now - BACKDATED)
+        .serial_number(certificate_parts.serial_number())
+        .not_valid_before(now - certificate_parts.BACKDATED)
         .not_valid_after(now + LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(key_usage("key_cert_sign", "crl_sign"), critical=True)
+        .add_extension(certificate_parts.key_usage("key_cert_sign", "crl_sign"), critical=True)
         .add_extension(key_id, critical=False)
         .sign(private, SHA256())
     )
-
-
-def key_usage(*uses: str) -> x509.KeyUsage:
-    """A key usage that allows these and nothing else."""
-    return x509.KeyUsage(**{usage: usage in uses for usage in USAGES})
-
-
-def serial_number() -> int:
-    """A random positive number of 128 bits."""
-    return secrets.randbits(128) or 1
 
 
 def _judged(certificate: x509.Certificate, now: datetime) -> CACertificate:

@@ -4,7 +4,6 @@ Its renewals keep the key, so a client that pinned it goes on. One that an opera
 """
 
 import ipaddress
-import os
 import socket
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from gateway import addresses, run_folder
+from gateway import addresses, certificate_parts, run_folder
 from gateway.models import GatewayNode, Role, TlsCertificate
 from portal import audit, sealing, whole_file
 from portal.actor import Actor
@@ -33,7 +32,6 @@ from portal.refusal import Refusal
 
 LIFE = timedelta(days=365)
 RENEWED_BEFORE = timedelta(days=30)
-BACKDATED = timedelta(minutes=5)
 ALWAYS = ("localhost", "127.0.0.1", "::1", "edge-iot-core.proxy-redirect")
 
 
@@ -168,25 +166,18 @@ def _issue(
 def make(key: ec.EllipticCurvePrivateKey, host: str, names: Iterable[str], now: datetime) -> x509.Certificate:
     """A self-signed certificate for servers, of no CA."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host[:64] or "gatehouse")])
-    usage = dict.fromkeys(
-        (
-            "content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign",
-            "crl_sign", "encipher_only", "decipher_only",
-        ),
-        False,
-    )  # fmt: skip
     alternatives = [made for name_ in names if (made := _alternative(name_))]
     return (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(int.from_bytes(os.urandom(16)) >> 1 or 1)
-        .not_valid_before(now - BACKDATED)
+        .serial_number(certificate_parts.serial_number())
+        .not_valid_before(now - certificate_parts.BACKDATED)
         .not_valid_after(now + LIFE)
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
+        .add_extension(certificate_parts.key_usage("digital_signature"), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .sign(key, SHA256())
     )

@@ -19,7 +19,7 @@ from devices import admission, contact, keychange
 from devices.keys import Key
 from devices.models import Device
 from devices.records import NotAdmitted
-from gateway import ca_certificates, certificate_requests, device_cas
+from gateway import certificate_parts, certificate_requests, device_cas
 from gateway.certificate_requests import CertificateRequest
 from gateway.device_identity import CN
 from gateway.models import DeviceCA, IssuedCertificate
@@ -167,11 +167,11 @@ def _certificate(
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, device_id)]))
         .issuer_name(issuer.subject)
         .public_key(request.public)
-        .serial_number(ca_certificates.serial_number())
-        .not_valid_before(now - ca_certificates.BACKDATED)
+        .serial_number(certificate_parts.serial_number())
+        .not_valid_before(now - certificate_parts.BACKDATED)
         .not_valid_after(min(now + timedelta(days=days), ca.not_after))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(ca_certificates.key_usage("digital_signature"), critical=True)
+        .add_extension(certificate_parts.key_usage("digital_signature"), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(request.public), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(private.public_key()), critical=False)
