@@ -43,19 +43,25 @@ def read(pem: str) -> Key:
         public = load_pem_public_key(stripped.encode())
     except (ValueError, UnsupportedAlgorithm) as broken:
         raise Unusable("it is not a PEM PUBLIC KEY that can be decoded") from broken
-    if isinstance(public, RSAPublicKey):
-        if public.key_size not in RSA_BITS or public.public_numbers().e >= 2**33:
-            raise Unusable("an RSA key must have 2048 to 8192 bits and a usual exponent")
-    elif isinstance(public, ec.EllipticCurvePublicKey):
-        if not isinstance(public.curve, CURVES):
-            raise Unusable("an EC key must be on P-256, P-384 or P-521")
-    elif not isinstance(public, Ed25519PublicKey):
-        raise Unusable("it is neither RSA nor EC nor Ed25519")
+    taken = judge(public)
     spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if "".join(stripped.splitlines()[1:-1]).strip() != _base64(public):
+    if "".join(stripped.splitlines()[1:-1]).strip() != _base64(taken):
         # Explicit curve parameters, trailing bytes and other spellings of one key would make two fingerprints of it.
         raise Unusable("it is not in the usual DER form")
-    return Key(pem, digest(spki), public)
+    return Key(pem, digest(spki), taken)
+
+
+def judge(public: object, *, rsa: str = "an RSA key", curve: str = "an EC key", other: str = "it") -> PublicKey:
+    """The key, if it is one that we take; if not, what is wrong with it begins with the word for its kind."""
+    if isinstance(public, RSAPublicKey):
+        if public.key_size not in RSA_BITS or public.public_numbers().e >= 2**33:
+            raise Unusable(f"{rsa} must have 2048 to 8192 bits and a usual exponent")
+    elif isinstance(public, ec.EllipticCurvePublicKey):
+        if not isinstance(public.curve, CURVES):
+            raise Unusable(f"{curve} must be on P-256, P-384 or P-521")
+    elif not isinstance(public, Ed25519PublicKey):
+        raise Unusable(f"{other} is neither RSA nor EC nor Ed25519")
+    return public
 
 
 def digest(spki: bytes) -> str:

@@ -8,8 +8,6 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
@@ -20,8 +18,6 @@ from portal import text
 
 LIFE = timedelta(days=3652)
 MAX_BYTES = 16_384
-RSA_BITS = range(2048, 8193)
-CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 
 UNREADABLE = (
     ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType
@@ -127,14 +123,10 @@ def _judged(certificate: x509.Certificate, now: datetime) -> CACertificate:
 
 
 def _judge_key(public: object) -> None:
-    if isinstance(public, RSAPublicKey):
-        if public.key_size not in RSA_BITS or public.public_numbers().e >= 2**33:
-            raise Unusable("Its RSA key must have 2048 to 8192 bits and a usual exponent.")
-    elif isinstance(public, ec.EllipticCurvePublicKey):
-        if not isinstance(public.curve, CURVES):
-            raise Unusable("Its EC key must be on P-256, P-384 or P-521.")
-    elif not isinstance(public, Ed25519PublicKey):
-        raise Unusable("Its key is neither RSA nor EC nor Ed25519.")
+    try:
+        keys.judge(public, rsa="Its RSA key", curve="Its EC key", other="Its key")
+    except keys.Unusable as unfit:
+        raise Unusable(f"{unfit}.") from unfit
 
 
 def _extension(extensions: x509.Extensions, kind: type[Kind]) -> Kind | None:

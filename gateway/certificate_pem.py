@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPrivateNumbers
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.ca_certificates import RSA_BITS, UNREADABLE
+from devices.keys import RSA_BITS
+from gateway.ca_certificates import UNREADABLE
 from portal.refusal import Invalid
 
 MAX_BYTES = 256 * 1024
