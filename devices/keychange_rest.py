@@ -11,12 +11,12 @@ from rest_framework.response import Response
 from devices import examples, keychange
 from devices.keychange import Verb
 from devices.models import KeyChange, KeyChangeRequest
-from devices.serializers import KeyChangeSerializer, ReasonSerializer
+from devices.serializers import KeyChangeSerializer
 from portal import parameters
 from portal.openapi import answered, asked
 from portal.paging import LatestFirst
 from portal.parameters import Line, Word
-from portal.rest import Endpoint
+from portal.rest import Endpoint, ReasonSerializer
 from portal.scopes import Scope
 
 STATE = Word(name="state", description="Only those in this state.", words=KeyChange.values, lookup="state")

@@ -19,7 +19,6 @@ from devices.serializers import (
     DeviceSerializer,
     LineOutcomesSerializer,
     NewDeviceSerializer,
-    ReasonSerializer,
 )
 from portal import audit_rest, etags
 from portal.actor import Actor
@@ -31,7 +30,7 @@ from portal.openapi import answered, asked
 from portal.paging import CountedPaging, LatestFirst
 from portal.parameters import Word
 from portal.refusal import Invalid
-from portal.rest import Endpoint, NoMembers
+from portal.rest import Endpoint, NoMembers, ReasonSerializer
 from portal.scopes import Scope
 
 Verb = Callable[..., None]

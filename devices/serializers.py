@@ -68,12 +68,6 @@ class KeyChangeSerializer(serializers.ModelSerializer[KeyChangeRequest]):
         read_only_fields = fields
 
 
-class ReasonSerializer(StrictSerializer):
-    """Why, in words that the history keeps."""
-
-    reason = Text(max_length=500, required=False, allow_blank=True, default="")
-
-
 def _said_by(parameter: Parameter) -> type[Text]:
     """The field of a text that the parameter reads, with its shape; one list of words must not become two enums."""
     shape = {name: value for name, value in parameter.shape().items() if name != "enum"}

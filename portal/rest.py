@@ -130,3 +130,9 @@ class StrictSerializer(serializers.Serializer[Any]):
 
 class NoMembers(StrictSerializer):
     """The body of a call that takes none: nothing, or an object without members."""
+
+
+class ReasonSerializer(StrictSerializer):
+    """Why, in words that the history keeps."""
+
+    reason = Text(max_length=500, required=False, allow_blank=True, default="")

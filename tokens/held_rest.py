@@ -13,13 +13,12 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from devices.serializers import ReasonSerializer
 from portal import durations, etags
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.openapi import answered, asked
 from portal.paging import Paging
 from portal.parameters import Parameter, Word
-from portal.rest import Endpoint, NoMembers, StrictSerializer
+from portal.rest import Endpoint, NoMembers, ReasonSerializer, StrictSerializer
 from tokens import held_examples, overlap, switching
 from tokens.held_serializers import ConfirmSerializer, NeededReasonSerializer, SecretRotationSerializer
 from tokens.models import TokenState

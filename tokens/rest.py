@@ -11,12 +11,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from devices.serializers import ReasonSerializer
 from portal import etags
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.openapi import answered, asked
 from portal.parameters import Line, Word
-from portal.rest import Endpoint
+from portal.rest import Endpoint, ReasonSerializer
 from portal.scopes import Scope
 from tokens import ending, examples, issuing, listing, rotation
 from tokens.models import ApiToken, TokenState
