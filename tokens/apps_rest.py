@@ -152,10 +152,7 @@ class VersionViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[Ap
         found = self.get_object()
         wanted = DeclaredSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        if wanted.validated_data:
-            raise registration.VersionIsFixed(
-                f"Features and scopes of {found} were fixed when it was made; add another version that declares others."
-            )
+        registration.refuse_change(found, wanted.validated_data)
         return self.show(request, found)
 
     @extend_schema(responses={204: None}, parameters=[etags.IF_MATCH])

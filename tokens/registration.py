@@ -126,6 +126,14 @@ def add_version(
     return added
 
 
+def refuse_change(version: AppVersion, declared: Collection[str]) -> None:
+    """Refuse who declares anything anew, and be it the same."""
+    if declared:
+        raise VersionIsFixed(
+            f"Features and scopes of {version} were fixed when it was made; add another version that declares others."
+        )
+
+
 @refused.told("app.transfer", subject_of)
 @transaction.atomic
 def transfer(version: AppVersion, tenant: str, *, by: Actor) -> AppVersion:
