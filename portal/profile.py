@@ -28,7 +28,7 @@ def facts(person: User) -> dict[str, str]:
 
 
 def check(**wanted: str) -> None:
-    """Refuse what is no e-mail address, and a name that cannot be read; whether there is such a tenant, `hold` says."""
+    """Refuse what is no e-mail address, and a name that cannot be read; `tenants.held` judges the tenant."""
     for name in OWN:
         value = wanted.get(name, "")
         field: Any = User._meta.get_field(COLUMNS[name])
