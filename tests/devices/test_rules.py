@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -204,6 +205,21 @@ class TestPreview:
             made = rules_preview.preview(rule)
         assert len(asked) == 1
         assert (made.looked_at, made.matched, [example.id for example in made.examples]) == (3, 3, ["d4", "d3"])
+
+    def test_what_the_database_takes_to_read_is_of_the_second_too(
+        self, rule: EnrolmentRule, make_device: Callable[..., Device], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(5):
+            make_device(f"d{number}", {"hall": "3b"})
+        clock = SimpleNamespace(now=0.0)
+        monkeypatch.setattr(rules_preview, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+        def slowly(execute: Any, *asked: Any) -> Any:
+            clock.now += 2
+            return execute(*asked)
+
+        with connection.execute_wrapper(slowly):
+            assert rules_preview.preview(rule).looked_at == 1
 
     def test_a_device_without_an_introduction_or_with_a_broken_one_is_looked_at_too(
         self, make_device: Callable[..., Device]
