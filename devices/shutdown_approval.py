@@ -55,9 +55,9 @@ def refuse(job: ShutdownJob, *, by: Actor, reason: str) -> ShutdownJob:
     return locked
 
 
-def awaiting(*, by: Actor) -> "list[ShutdownJob]":
+def awaiting(most: int, *, by: Actor) -> "list[ShutdownJob]":
     """What this person may approve or refuse, the oldest first."""
-    return list(_awaiting(by).order_by("created_at"))
+    return list(_awaiting(by).order_by("created_at")[:most])
 
 
 def how_many_await(*, by: Actor) -> int:
@@ -67,7 +67,7 @@ def how_many_await(*, by: Actor) -> int:
 
 def _awaiting(by: Actor) -> "QuerySet[ShutdownJob]":
     own = Q(requester=by.owner) if by.owner is not None else Q(pk=None)
-    # An older one is past its `decide_by`. Its age is indexed; an index on some states SQLite would not take here.
+    # An older one is past its `decide_by`; state and age are indexed together.
     lately = ShutdownJob.objects.filter(created_at__gt=timezone.now() - shutdown.DECIDED_WITHIN)
     return lately.filter(state=JobState.AWAITING_APPROVAL).exclude(own)
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Window
+from django.db.models.functions import RowNumber
 from django.http import QueryDict
 
 from devices import installed
@@ -133,9 +134,11 @@ def device_in(query: QueryDict) -> str:
     return device
 
 
-def under_way() -> list[ShutdownJob]:
-    """What has not ended, the oldest first."""
-    return list(ShutdownJob.objects.filter(state__in=UNDER_WAY).order_by("created_at"))
+def under_way(most: int) -> list[ShutdownJob]:
+    """What has not ended, the oldest first and so many of each state at most; one question for all."""
+    place = Window(RowNumber(), partition_by="state", order_by="created_at")
+    numbered = ShutdownJob.objects.filter(state__in=UNDER_WAY).annotate(place=place)
+    return list(numbered.filter(place__lte=most).order_by("created_at"))
 
 
 def verbs(job: ShutdownJob, numbers: Counts, *, by: Actor) -> list[str]:

@@ -15,10 +15,10 @@ SHOWN = 5
 @panel("devices/_shutdowns_overview.html", Scope.SHUTDOWNS_READ)
 def shutdowns(actor: Actor) -> dict[str, Any]:
     """What this person may approve, and what has begun or will."""
-    found = shutdown_listing.under_way()
+    found = shutdown_listing.under_way(SHOWN + 1)
     under_way = [job for job in found if job.state != JobState.AWAITING_APPROVAL]
     decides = len(under_way) < len(found) and actor.may(Scope.SHUTDOWNS_APPROVE)
-    awaiting = shutdown_approval.awaiting(by=actor) if decides else []
+    awaiting = shutdown_approval.awaiting(SHOWN + 1, by=actor) if decides else []
     shown = shutdown_listing.shown([*awaiting[:SHOWN], *under_way[:SHOWN]])
     first = len(awaiting[:SHOWN])
     return {

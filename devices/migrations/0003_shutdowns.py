@@ -89,11 +89,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["-created_at", "-id"], name="shutdown_by_age"),
                     models.Index(fields=["requester", "created_at"], name="shutdown_by_requester"),
-                    models.Index(
-                        condition=models.Q(("state__in", ("awaiting_approval", "scheduled", "running"))),
-                        fields=["state"],
-                        name="shutdown_under_way",
-                    ),
+                    models.Index(fields=["state", "created_at"], name="shutdown_by_state"),
                 ],
                 "constraints": [
                     models.CheckConstraint(
