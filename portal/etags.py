@@ -1,5 +1,6 @@
 """Objects have an `ETag`; a change with `If-Match` happens only to what the caller has seen (RFC 9110)."""
 
+import re
 from typing import Any, Final, TypeVar
 
 from drf_spectacular.utils import OpenApiParameter
@@ -15,7 +16,7 @@ IF_MATCH = OpenApiParameter(
     "If-Match", str, HEADER, description="The `ETag` that you saw: if the object has changed since, nothing is done."
 )
 IF_NONE_MATCH = OpenApiParameter("If-None-Match", str, HEADER, description="The `ETag` of what you hold already.")
-
+_QUOTED = re.compile(r'"[^"]*"')
 
 Revision = TypeVar("Revision", int, str)
 
@@ -34,19 +35,27 @@ def of(revision: int | str) -> str:
     return f'"{revision}"'
 
 
+def names(sent: str, revision: int | str) -> bool:
+    """Whether a list of ETags names this revision, as `*` does any.
+
+    The weak comparison of RFC 9110: a tag that was weakened on its way, as by compression, is still of this revision.
+    """
+    return sent.strip() == "*" or of(revision) in _QUOTED.findall(sent)
+
+
 def seen(request: Request, revision: Revision) -> Revision | None:
     """The revision that `If-Match` names, if the caller sent one; refused if the object is at another."""
     sent = request.headers.get("If-Match")
     if sent is None or sent.strip() == "*":
         return None
-    if of(revision) not in [tag.strip().removeprefix("W/") for tag in sent.split(",")]:
+    if not names(sent, revision):
         raise Changed
     return revision
 
 
 def answer(request: Request, data: Any, revision: int | str) -> Response:
     """The object with its ETag; 304 without it if the caller holds it already."""
-    tag = of(revision)
-    if request.method in ("GET", "HEAD") and request.headers.get("If-None-Match", "").strip() == tag:
+    tag, held = of(revision), request.headers.get("If-None-Match")
+    if request.method in ("GET", "HEAD") and held is not None and names(held, revision):
         return Response(status=304, headers={"ETag": tag})
     return Response(data, headers={"ETag": tag})

@@ -238,7 +238,7 @@ class Certificate(DeviceEndpoint):
 def _is_held(request: Request, version: str, changed_at: datetime) -> bool:
     """Whether the device holds this version: by its ETag, else by the time of an answer that came later."""
     if (held := request.headers.get("If-None-Match")) is not None:
-        return held.strip() == "*" or f'"{version}"' in [tag.strip().removeprefix("W/") for tag in held.split(",")]
+        return etags.names(held, version)
     found = _HTTP_DATE.fullmatch(request.headers.get("If-Modified-Since", "").strip())
     try:
         since = datetime.strptime(found[1], "%a, %d %b %Y %H:%M:%S").replace(tzinfo=UTC) if found else None

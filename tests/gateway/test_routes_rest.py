@@ -37,7 +37,10 @@ def test_a_route_is_made_read_changed_and_deleted(client: APIClient) -> None:
     }  # fmt: skip
     place = made["Location"]
     assert client.get(place).json() == route
-    assert client.get(place, headers={"If-None-Match": '"1"'}).status_code == 304
+    for held in ('"1"', 'W/"1"', '"7", W/"1"', '"7","1" ', "*"):
+        assert client.get(place, headers={"If-None-Match": held}).status_code == 304, held
+    for other in ('"7"', 'W/"11"', '"7", "8"', "1", ""):
+        assert client.get(place, headers={"If-None-Match": other}).status_code == 200, other
     changed: Any = client.patch(place, {"enabled": True}, format="json", headers={"If-Match": '"1"'})
     assert (changed.status_code, changed["ETag"], changed.json()["enabled"]) == (200, '"2"', True)
     stale: Any = client.patch(place, {"retries": 0}, format="json", headers={"If-Match": '"1"'})
