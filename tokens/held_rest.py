@@ -43,7 +43,7 @@ class Span(Parameter):
         return span
 
     def shape(self) -> dict[str, Any]:
-        return {"type": "string", "pattern": "^[0-9]{1,7}[smhd]?$", "example": "30d"}
+        return {"type": "string", "pattern": "^[0-9]{1,7}[smhd]$", "example": "30d"}
 
 
 STATE = Word(name="state", description="Only those in this state.", words=TokenState.values)

@@ -1,6 +1,7 @@
 """App credentials over REST: issued, rotated with an overlap, switched off and on, revoked and deleted."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from portal.actor import Actor
 from portal.models import AuditEvent, KeptAnswer, Outbox, User
 from portal.scopes import Scope
 from portal.topics import Topic
-from tokens import access_tokens, overlap, shown_secrets
+from tokens import access_tokens, held_rest, overlap, shown_secrets
 from tokens.models import AppCredential, AppVersion, CredentialSecret
 from tokens.overlap import Rotated
 
@@ -257,6 +258,11 @@ class TestList:
     )
     def test_another_question_is_refused(self, client: APIClient, query: dict[str, str]) -> None:
         assert invalid(client.get(CREDENTIALS, query)) == (400, list(query))
+
+    @pytest.mark.parametrize("span", ["30", "30d", "12h", "90s", "2m", "30w", "d", "", "1.5h", "12345678s", "30d "])
+    def test_a_length_of_time_is_read_as_it_is_documented(self, client: APIClient, span: str) -> None:
+        documented = re.search(held_rest.EXPIRES_WITHIN.shape()["pattern"], span) is not None
+        assert (client.get(CREDENTIALS, {"expires_within": span}).status_code == 200) is documented
 
     @pytest.mark.parametrize("form", ["{}", "secret={}", " {} "])
     def test_a_secret_in_the_question_is_refused_without_being_repeated(
