@@ -44,7 +44,7 @@ def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -
     with storing(device):
         kept = Inventory.objects.select_for_update().filter(device=device).first()
         inventory = kept or Inventory(device=device)
-        merged = dict(attributes) if replace else {**inventory.attributes, **attributes}
+        merged = dict(attributes) if replace else {**reported(kept), **attributes}
         if len(merged) > MOST_ATTRIBUTES:
             raise Invalid("name", f"A device may report at most {MOST_ATTRIBUTES} attributes.")
         if len(json.dumps(merged)) > MOST_BYTES:
@@ -53,6 +53,11 @@ def report_inventory(device: Device, attributes: Attributes, *, replace: bool) -
             inventory.attributes, inventory.text = merged, searched(merged)
             inventory.reported_at = timezone.now()
             inventory.save()
+
+
+def reported(inventory: Inventory | None) -> Attributes:
+    """What a device has reported; nothing, if what is stored was spoiled and is no object."""
+    return inventory.attributes if inventory and isinstance(inventory.attributes, dict) else {}
 
 
 def searched(attributes: Attributes) -> str:

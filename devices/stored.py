@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from devices import configs
+from devices import configs, records
 from devices.config_files import File
 from devices.models import AppState, Device, UpdateEvent
 from portal import sealing, strict_json
@@ -108,8 +108,7 @@ def report(device: Device, number: int | None) -> Report | None:
 
 def attributes(device: Device) -> tuple[Sequence[tuple[str, Any]], bool]:
     """What the device reported of itself, and whether there is more than is shown."""
-    inventory = getattr(device, "inventory", None)
-    said = inventory.attributes if inventory and isinstance(inventory.attributes, dict) else {}
+    said = records.reported(getattr(device, "inventory", None))
     return list(islice(said.items(), MOST_ATTRIBUTES)), len(said) > MOST_ATTRIBUTES
 
 

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from devices import admission, configs
+from devices import admission, configs, records
 from devices import stored_examples as examples
 from devices.configs import Config
 from devices.models import ID, AppState, Device, UpdateEvent
@@ -117,8 +117,9 @@ class StoredViewSet(Endpoint, viewsets.GenericViewSet[Device]):
     def inventory(self, request: Request, pk: str) -> Response:
         """The attributes that the device reported."""
         kept = getattr(self.get_object(), "inventory", None)
-        attributes = kept.attributes if kept and isinstance(kept.attributes, dict) else {}
-        return Response({"attributes": attributes, "reported_at": written(kept.reported_at) if kept else None})
+        return Response(
+            {"attributes": records.reported(kept), "reported_at": written(kept.reported_at) if kept else None}
+        )
 
     @extend_schema(responses={200: UpdateEventSerializer(many=True)}, examples=[answered(examples.EVENT)])
     @action(detail=True, methods=["get"])

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
+from devices import records
 from devices.models import CheckIn, Device, Inventory, KeyChangeRequest, SystemInfo
 from portal.models import AuditEvent, User
 from portal.scopes import Scope
@@ -161,6 +162,15 @@ def test_what_hangs_on_a_device_may_be_missing_or_odd(read: Callable[[str], Any]
     Device.objects.get(pk="press-2").introduction.delete()
     the_others_are_shown(read, LISTS)
     it_is_shown_or_refused(read)
+
+
+@pytest.mark.usefixtures("fleet")
+@pytest.mark.parametrize("spoiled", ['["os"]', "null", '"os"', "5"])
+def test_a_device_whose_attributes_are_none_reports_them_anew(spoiled: str) -> None:
+    write("inventory", "attributes", spoiled)
+    Device.objects.filter(pk="press-2").update(status="accepted")
+    records.report_inventory(Device.objects.get(pk="press-2"), {"os": "y"}, replace=False)
+    assert Inventory.objects.get(device="press-2").attributes == {"os": "y"}
 
 
 @pytest.mark.usefixtures("fleet")
