@@ -180,5 +180,5 @@ def _tell(
              for each in (before, after)]  # fmt: skip
     body = {"node": node.name if node else nodes.LOCAL, "fingerprint": (after or before).fingerprint, "by": str(by)}  # type: ignore[union-attr]
     topic = Topic.CERTIFICATE_INSTALLED if after else Topic.CERTIFICATE_REMOVED
-    outbox.put(topic, {**body, "reason": reason})
     audit.record(by, f"certificate.{word}", certificates.subject(node), before=shown[0], after=shown[1], reason=reason)
+    outbox.put(topic, {**body, "reason": reason})

@@ -93,8 +93,8 @@ def make(name: str, *, names: Sequence[str] = (), by: Actor, **facts: Any) -> tu
         with transaction.atomic():
             node = GatewayNode.objects.create(name=name, kind=NodeKind.REMOTE, **kept, **wanted)
             certificates.make_for(node, [*_of_door(node), *names], by=by)
-            outbox.put(Topic.NODE_MADE, {"node": name, "by": str(by)})
             audit.record(by, "node.made", ("node", name), after=_facts(node))
+            outbox.put(Topic.NODE_MADE, {"node": name, "by": str(by)})
     except IntegrityError as taken:
         raise Exists(name) from taken
     return node, made.text
@@ -130,8 +130,8 @@ def delete(node: GatewayNode, *, by: Actor, reason: str = "") -> None:
     if node.name == settings.NODE or not nodes.is_away(node):
         _refuse_local(node)  # The one of a host that is no more may go.
     node.delete()
-    outbox.put(Topic.NODE_DELETED, {"node": node.name, "by": str(by), "reason": reason})
     audit.record(by, "node.deleted", ("node", node.name), before=_facts(node), reason=reason)
+    outbox.put(Topic.NODE_DELETED, {"node": node.name, "by": str(by), "reason": reason})
 
 
 def _refuse_local(node: GatewayNode) -> None:

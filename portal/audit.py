@@ -41,7 +41,8 @@ def record(
 ) -> None:
     """Append a row for a change that the surrounding transaction makes; `verb` reads `device.accepted`.
 
-    Called last in a transaction: from here to its end no other change commits.
+    Called last in a transaction, but for `outbox.put`: from here to its end no other change commits, so what is put
+    into the outbox behind it is numbered in the order of the commits.
     """
     record_all(by, verb, [Change(subject, before, after)], reason=reason)
 

@@ -123,10 +123,10 @@ def _give(owner: Any, due: Sequence[Due], now: datetime) -> int:
     for ending, its in ours:
         by_noun[ending.source.noun].append((ending, its))
     for noun, some in by_noun.items():
-        outbox.put_all(Topic(f"{noun}.expiring"), [_message(*one) for one in some])
-    for noun, some in by_noun.items():
         changes = [Change(ending.told.subject, after=_facts(ending, its)) for ending, its in some]
         audit.record_all(Actor.worker(), f"{noun}.notice_sent", changes)
+    for noun, some in by_noun.items():
+        outbox.put_all(Topic(f"{noun}.expiring"), [_message(*one) for one in some])
     return len(ours)
 
 

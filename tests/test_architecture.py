@@ -74,6 +74,13 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
+def lines_of_calls(tree: ast.AST, module: str, name: str) -> Iterator[int]:
+    """Where a function of a module is called, as `module.name(...)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"{module}.{name}":
+            yield node.lineno
+
+
 @every_module
 def test_an_app_imports_only_the_apps_it_may(path: Path) -> None:
     app = path.relative_to(ROOT).parts[0]
@@ -104,6 +111,16 @@ def test_every_import_stands_at_the_top(path: Path) -> None:
 @every_module
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     assert path.read_text() == "" or ast.get_docstring(ast.parse(path.read_text()))
+
+
+@every_module
+def test_what_others_hear_of_is_put_down_behind_the_audit_row(path: Path) -> None:
+    """From the audit row on no other change commits, so the outbox is numbered in the order of the commits."""
+    for function in ast.walk(ast.parse(path.read_text())):
+        if isinstance(function, ast.FunctionDef):
+            recorded = [*lines_of_calls(function, "audit", "record"), *lines_of_calls(function, "audit", "record_all")]
+            put = [*lines_of_calls(function, "outbox", "put"), *lines_of_calls(function, "outbox", "put_all")]
+            assert not (recorded and put) or max(recorded) < min(put), f"{path.name}:{min(put)}"
 
 
 @every_face

@@ -67,8 +67,8 @@ def add(
             account.changed_at = timezone.now()
             account.save()
         topic = Topic.GATEWAY_USER_MADE if is_new else Topic.GATEWAY_USER_RENEWED
-        outbox.put(topic, {"gateway_user": username, "by": str(by)})
         audit.record(by, topic, ("gateway_user", username), before=before, after=_facts(account))
+        outbox.put(topic, {"gateway_user": username, "by": str(by)})
         added = Added(account, made.text)
         show(added)
     return added
@@ -84,9 +84,9 @@ def delete(name: str, *, by: Actor) -> int | None:
     revocation.refuse(Named.SUBJECT, [str(account.subject)], good_for=_longest(account))
     before = _facts(account)
     account.delete()
-    outbox.put(Topic.GATEWAY_USER_DELETED, {"gateway_user": account.username, "by": str(by)})
     after = {"client_tokens_ended": live}
     audit.record(by, Topic.GATEWAY_USER_DELETED, ("gateway_user", account.username), before=before, after=after)
+    outbox.put(Topic.GATEWAY_USER_DELETED, {"gateway_user": account.username, "by": str(by)})
     return live
 
 
