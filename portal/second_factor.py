@@ -102,8 +102,7 @@ def is_code(typed: str) -> bool:
 @transaction.atomic
 def accepts(person: User, typed: str, *, address: str = "") -> bool:
     """Whether this is a code of the person's app, or a recovery code of theirs, that was not used yet; now it is."""
-    kept = Authenticator.objects.select_for_update().filter(user=person).exclude(type=Kind.WEBAUTHN).order_by("pk")
-    for one in sorted(kept, key=lambda one: one.type != Kind.TOTP):
+    for one in sorted(_locked(person), key=lambda one: one.type != Kind.TOTP):
         if one.type == Kind.TOTP and OnceOnly(one).validate_code(typed):
             one.record_usage()
             return True
@@ -114,13 +113,21 @@ def accepts(person: User, typed: str, *, address: str = "") -> bool:
     return False
 
 
+@transaction.atomic
 def accepts_or_counts(person: User, typed: str, *, address: str = "") -> bool:
     """The same; a wrong code is counted, and after 30 within an hour none is looked at, wherever they come from."""
+    _locked(person)  # Before the count is read, so that many codes at once are looked at one after the other.
     _refuse_guessing(person)
     if accepts(person, typed, address=address):
         return True
     windows.number(_guesses(person), HOUR, timezone.now(), most=10 * MOST_WRONG)
     return False
+
+
+def _locked(person: User) -> list[Authenticator]:
+    """What takes codes of this person."""
+    taking = Authenticator.objects.filter(user=person).exclude(type=Kind.WEBAUTHN)
+    return list(taking.select_for_update().order_by("pk"))
 
 
 def _refuse_guessing(person: User) -> None:

@@ -601,6 +601,22 @@ def test_of_two_who_use_one_code_at_once_one_gets_in(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_of_wrong_codes_at_once_none_is_looked_at_after_the_thirtieth(
+    make_person: Callable[..., User], root: Actor, at_once: Callable[..., list[Any]]
+) -> None:
+    otto = make_person("otto", "operator")
+    offer = second_factor_changes.offer(otto)
+    with time_machine.travel(NOON, tick=False):
+        second_factor_changes.add_app(otto, offer, code(offer.secret), by=root)
+    for hour in range(5):
+        with time_machine.travel(NOON + timedelta(hours=hour), tick=False):
+            for _ in range(29):
+                assert not second_factor.accepts_or_counts(otto, "000000")
+            tries = at_once(*[lambda: second_factor.accepts_or_counts(otto, "000000")] * 8)
+        assert sorted(type(one).__name__ for one in tries) == ["TooMany"] * 7 + ["bool"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_of_two_who_add_an_app_at_once_one_is_refused(
     make_person: Callable[..., User], root: Actor, at_once: Callable[..., list[Any]]
 ) -> None:
