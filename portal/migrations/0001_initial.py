@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
             name='Webhook',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64, unique=True)),
+                ('name', models.CharField(max_length=64)),
                 ('url', models.CharField(max_length=500)),
                 ('topics', models.JSONField(default=list)),
                 ('sealed_secret', models.TextField()),
@@ -195,7 +195,7 @@ class Migration(migrations.Migration):
                 ('delivered_at', models.DateTimeField(null=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('is_enabled', False), ('disabled_reason', ''), _connector='OR'), name='webhook_enabled_has_no_reason_against'), models.CheckConstraint(condition=models.Q(models.Q(('sealed_secret_before', ''), ('secret_before_until', None)), models.Q(models.Q(('sealed_secret_before', ''), _negated=True), ('secret_before_until__isnull', False)), _connector='OR'), name='webhook_secret_before_ends'), models.CheckConstraint(condition=models.Q(models.Q(('missed', 0), ('missed_since', None)), models.Q(('missed__gt', 0), ('missed_since__isnull', False)), _connector='OR'), name='webhook_missed_since_when')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('is_enabled', False), ('disabled_reason', ''), _connector='OR'), name='webhook_enabled_has_no_reason_against'), models.CheckConstraint(condition=models.Q(models.Q(('sealed_secret_before', ''), ('secret_before_until', None)), models.Q(models.Q(('sealed_secret_before', ''), _negated=True), ('secret_before_until__isnull', False)), _connector='OR'), name='webhook_secret_before_ends'), models.CheckConstraint(condition=models.Q(models.Q(('missed', 0), ('missed_since', None)), models.Q(('missed__gt', 0), ('missed_since__isnull', False)), _connector='OR'), name='webhook_missed_since_when'), models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='one_webhook_name_in_any_case')],
             },
         ),
         migrations.CreateModel(

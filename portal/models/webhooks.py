@@ -4,6 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 
@@ -16,7 +17,7 @@ class Webhook(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=64)
     url = models.CharField(max_length=500)
     topics = models.JSONField(default=list)
     sealed_secret = models.TextField()
@@ -51,6 +52,7 @@ class Webhook(models.Model):
                 condition=models.Q(missed=0, missed_since=None) | models.Q(missed__gt=0, missed_since__isnull=False),
                 name="webhook_missed_since_when",
             ),
+            models.UniqueConstraint(Lower("name"), name="one_webhook_name_in_any_case"),
         ]
 
     def __str__(self) -> str:

@@ -227,14 +227,15 @@ class TestSignature:
         assert not heard.is_signed_with(three)
 
 
-def test_the_database_holds_no_half_truth(make_webhook: Any) -> None:
-    webhook = make_webhook()
+def test_the_database_holds_no_half_truth_and_no_name_twice(make_webhook: Any) -> None:
+    webhook, _ = make_webhook(), make_webhook("other")
     for half in (
         {"disabled_reason": "but it is enabled"},
         {"sealed_secret_before": sealing.seal(b"x")},
         {"secret_before_until": NOON},
         {"missed": 1},
         {"missed_since": NOON},
+        {"name": "OTHER"},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             Webhook.objects.filter(pk=webhook.pk).update(**half)
