@@ -44,6 +44,13 @@ class NotEnabled(Refusal):
         super().__init__(f"{webhook} is disabled, so nothing is sent to it; enable it, then replay.")
 
 
+class BacklogFull(Refusal):
+    code = "backlog_full"
+
+    def __init__(self, webhook: Webhook) -> None:
+        super().__init__(f"{backlog.MOST:,} deliveries wait for {webhook} already; replay when some of them are gone.")
+
+
 class AnotherTest(Refusal):
     code = "webhook_test_running"
 
@@ -141,7 +148,10 @@ def try_out(webhook: Webhook, *, by: Actor) -> Delivery:
 
 @transaction.atomic
 def replay(delivery: Delivery, *, by: Actor) -> None:
-    """Send a delivery again under its old id, in its old place; one that waits is tried at once."""
+    """Send a delivery again under its old id, in its old place; one that waits is tried at once.
+
+    Refused while as many wait as may.
+    """
     webhook = _enabled(delivery.webhook_id)
     count = _wait_again(webhook, Delivery.objects.filter(pk=delivery.pk))
     delivery.refresh_from_db()
@@ -152,7 +162,10 @@ def replay(delivery: Delivery, *, by: Actor) -> None:
 
 @transaction.atomic
 def replay_failed(webhook: Webhook, since: datetime, *, by: Actor) -> int:
-    """Send again, oldest first, all that were made since then and have failed; says how many."""
+    """Send again, oldest first, all that were made since then and have failed, or as many as may wait; says how many.
+
+    Refused while there is room for none.
+    """
     webhook = _enabled(webhook.pk)
     failed = Delivery.objects.filter(webhook=webhook, state=DeliveryState.FAILED, created_at__gte=since)
     count = _wait_again(webhook, failed.exclude(topic=TEST))
@@ -173,9 +186,11 @@ def _enabled(webhook_id: UUID) -> Webhook:
 
 def _wait_again(webhook: Webhook, chosen: QuerySet[Delivery]) -> int:
     """Let what has ended wait again as if it were new, and try at once."""
-    room = max(0, backlog.MOST - webhook.waiting)
-    ended = chosen.exclude(state=DeliveryState.WAITING).order_by("pk").values_list("pk", flat=True)[:room]
-    count = Delivery.objects.filter(pk__in=list(ended)).update(state=DeliveryState.WAITING, attempts=0)
+    room, ended = max(0, backlog.MOST - webhook.waiting), chosen.exclude(state=DeliveryState.WAITING)
+    if not room and ended.exists():
+        raise BacklogFull(webhook)
+    again = list(ended.order_by("pk").values_list("pk", flat=True)[:room])
+    count = Delivery.objects.filter(pk__in=again).update(state=DeliveryState.WAITING, attempts=0)
     Webhook.objects.filter(pk=webhook.pk).update(waiting=F("waiting") + count, next_at=timezone.now())
     return count
 

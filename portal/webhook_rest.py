@@ -158,7 +158,10 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint,
     )
     @action(detail=True, methods=["post"], url_path="deliveries/<int:delivery>/replay")
     def replay(self, request: Request, pk: UUID, delivery: int) -> Response:
-        """Send a delivery again under its old `webhook-id`; one that waits is tried at once."""
+        """Send a delivery again under its old `webhook-id`; one that waits is tried at once.
+
+        While 10,000 wait no other is sent again: 409 `backlog_full`.
+        """
         found = deliveries.find(self.get_object(), delivery)
         NoMembers(data=request.data).is_valid(raise_exception=True)
         deliveries.replay(found, by=self.actor)
@@ -171,7 +174,10 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint,
     )
     @action(detail=True, methods=["post"], url_path="replay")
     def replay_failed(self, request: Request, pk: UUID) -> Response:
-        """Send again, oldest first, every delivery that was made since then and has failed."""
+        """Send again, oldest first, every delivery that was made since then and has failed.
+
+        No more than 10,000 wait, so it may be fewer; while so many wait, it is refused: 409 `backlog_full`.
+        """
         webhook = self.get_object()
         wanted = ReplaySerializer(data=request.data)
         wanted.is_valid(raise_exception=True)

@@ -503,6 +503,30 @@ class TestReplay:
         assert states() == ["failed", "delivered", "delivered", "delivered"]
         assert AuditEvent.objects.filter(verb="webhook.replayed").count() == 1
 
+    def test_what_there_is_no_room_for_is_refused_and_what_waits_is_tried_all_the_same(
+        self, db: None, make_webhook: Any, root: Actor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        webhook, since = make_webhook(), timezone.now()
+        tell(*"abc")
+        first, second, waiting = Delivery.objects.order_by("pk")
+        Delivery.objects.filter(pk__in=[first.pk, second.pk]).update(state="failed")
+        Webhook.objects.update(waiting=1, next_at=NOON)
+        monkeypatch.setattr(backlog, "MOST", 1)
+        for replay in (
+            lambda: deliveries.replay(first, by=root),
+            lambda: deliveries.replay_failed(webhook, since, by=root),
+        ):
+            with pytest.raises(deliveries.BacklogFull, match="1 deliveries wait for chat already"):
+                replay()
+        assert states() == ["failed", "failed", "waiting"]
+        assert not AuditEvent.objects.filter(verb="webhook.replayed").exists()
+        deliveries.replay(waiting, by=root)
+        assert Webhook.objects.get().next_at <= timezone.now()
+        assert deliveries.replay_failed(webhook, timezone.now() + timedelta(days=1), by=root) == 0
+        monkeypatch.setattr(backlog, "MOST", 2)
+        assert deliveries.replay_failed(webhook, since, by=root) == 1
+        assert states() == ["waiting", "failed", "waiting"]
+
     def test_nothing_is_replayed_to_a_disabled_webhook(self, db: None, make_webhook: Any, root: Actor) -> None:
         webhook = make_webhook()
         tell("a")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from portal import deliveries, outbox, webhooks
+from portal import backlog, deliveries, outbox, webhooks
 from portal.actor import Actor
 from portal.exchange import Outcome
 from portal.models import Delivery, KeptAnswer, Webhook
@@ -214,6 +214,17 @@ def test_nothing_is_replayed_to_one_that_is_disabled(client: APIClient, made: An
     [one] = client.get(f"{path}/deliveries").json()["results"]
     answer = client.post(f"{path}/deliveries/{one['id']}/replay", {}, format="json")
     assert (answer.status_code, answer.json()["code"]) == (409, "webhook_disabled")
+
+
+def test_while_too_many_wait_none_is_replayed(client: APIClient, made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell("a")
+    fail_all()
+    monkeypatch.setattr(backlog, "MOST", 0)
+    path = f"{WEBHOOKS}/{made['id']}"
+    [one] = client.get(f"{path}/deliveries").json()["results"]
+    for to, body in ((f"deliveries/{one['id']}/replay", {}), ("replay", {"since": "2026-01-01T00:00:00Z"})):
+        answer = client.post(f"{path}/{to}", body, format="json")
+        assert (answer.status_code, answer.json()["code"]) == (409, "backlog_full")
 
 
 def test_a_delivery_of_another_webhook_is_not_found(client: APIClient, made: Any, root: Actor) -> None:
