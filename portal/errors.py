@@ -22,7 +22,7 @@ Body = Callable[[Refusal], Any]
 
 FAULT = "Something went wrong here; the log of Gatehouse says what, under this request id."
 
-_bodies: dict[tuple[tuple[str, ...], tuple[str, ...]], Body] = {}
+_bodies: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[Body, bool]] = {}
 
 
 class BadRequest(Refusal):
@@ -96,18 +96,28 @@ def unreadable(exc: Exception) -> BadRequest:
     return BadRequest("The request cannot be read; check its host name and headers.")
 
 
-def speaks(prefixes: tuple[str, ...], said: Body, endings: tuple[str, ...] = ()) -> None:
-    """Below these prefixes, and where a path ends so, a dialect is spoken: a refusal has the body of the dialect."""
-    _bodies[prefixes, endings] = said
+def speaks(
+    prefixes: tuple[str, ...], said: Body, endings: tuple[str, ...] = (), *, at_device_door: bool = False
+) -> None:
+    """Below these prefixes, and where a path ends so, a dialect is spoken: a refusal has the body of the dialect.
+
+    So it is at the doors of people and programs, and `at_device_door` if something of it is served there.
+    """
+    _bodies[prefixes, endings] = said, at_device_door
 
 
 def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The refusal in the shape of the place where the client is."""
     path = request.path
-    spoken = (said for (begins, ends), said in _bodies.items() if path.startswith(begins) or path.endswith(ends))
+    # The device door has addresses of its own, and no pages.
+    by_device = hasattr(request, "urlconf")
+    spoken = (
+        said
+        for (begins, ends), (said, at_device_door) in _bodies.items()
+        if (path.startswith(begins) or path.endswith(ends)) and (at_device_door or not by_device)
+    )
     said = next(spoken, None)
-    # At the device door, which has addresses of its own, there are no pages.
-    if said is None and path.startswith("/portal/") and not hasattr(request, "urlconf"):
+    if said is None and path.startswith("/portal/") and not by_device:
         page: Any = request
         return show(page, refusal)
     response = JsonResponse((said or body)(refusal), status=refusal.status)

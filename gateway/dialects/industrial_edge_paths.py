@@ -66,4 +66,4 @@ def _body(refusal: Refusal) -> dict[str, object]:
     return industrial_edge.body(WrongPath(right_path("")) if isinstance(refusal, NotFound) else refusal)
 
 
-errors.speaks(words.PREFIXES, _body, endings=words.ENDINGS)
+errors.speaks(words.PREFIXES, _body, endings=words.ENDINGS, at_device_door=True)

@@ -70,7 +70,8 @@ def body(refusal: Refusal) -> dict[str, str]:
 
 
 refuse = refusing.handler(body)
-errors.speaks(request_id.MENDER, body)
+errors.speaks((mender_errors.MANAGEMENT,), body)
+errors.speaks((mender_errors.DEVICES,), body, at_device_door=True)
 
 
 @csrf_exempt

@@ -1,7 +1,7 @@
 """The words of Envoy's own answers: JSON, one sentence and one code per cause."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.dialects import industrial_edge_errors, insights_errors, mender_errors, vault_errors
@@ -35,6 +35,8 @@ MENDER = Dialect(
     (("x-men-requestid", MENDER_ID),),
     words=mender_errors.WORDS,
 )
+# Of which at the device door only the calls of devices are served.
+MENDER_DEVICES = replace(MENDER, prefixes=(mender_errors.DEVICES,))
 INSIGHTS_HUB = Dialect(
     insights_errors.PREFIXES,
     lambda sentence, status: insights_errors.body(insights_errors.WORDS[status], sentence, REQUEST_ID),
@@ -88,7 +90,7 @@ def local_reply_config(*, for_devices: bool = False, in_dialects: bool = True) -
     """The first mapper that fits speaks; a route that answers no brings its words in its metadata."""
     codes = DEVICE_CODES if for_devices else {}
     dialects: tuple[Dialect, ...] = (
-        (MENDER, INDUSTRIAL_EDGE) if for_devices else (MENDER, INSIGHTS_HUB, INDUSTRIAL_EDGE, VAULT)
+        (MENDER_DEVICES, INDUSTRIAL_EDGE) if for_devices else (MENDER, INSIGHTS_HUB, INDUSTRIAL_EDGE, VAULT)
     )
     words = ("%METADATA(ROUTE:gatehouse:sentence)%", "%METADATA(ROUTE:gatehouse:code)%")
     direct = _expression(f"{DETAILS} == 'direct_response'")

@@ -117,8 +117,10 @@ class TestWhoGetsIn:
         assert answer["Allow"] == "POST"
 
     @pytest.mark.parametrize(
-        "path", ["/device/", "/devices", "/device/x", "/config/", "/jobs", "/portal/", "/", "/readyz"]
-    )
+        "path",
+        ["/device/", "/devices", "/device/x", "/config/", "/jobs", "/portal/", "/", "/readyz",
+         "/api/management/v1/admission/devices", "/api/im/v3/Users", "/vault/x"],
+    )  # fmt: skip
     def test_the_path_is_judged_before_the_certificate(self, path: str) -> None:
         no(call("GET", path, holder=None), 404, "not_found")
 

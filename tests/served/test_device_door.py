@@ -256,6 +256,16 @@ class TestBodies:
         assert device.code("GET", "/device/../config") == "path_refused"
         assert device.code("GET", "/portal/") == "not_found"
 
+    def test_what_only_the_other_doors_serve_is_refused_as_everything_here(self, device: Line) -> None:
+        for path, code in (
+            ("/api/management/v1/admission/devices", "not_found"),
+            ("/api/management/x;", "path_refused"),
+        ):
+            _, headers, said = device.ask("GET", path)
+            assert (set(said), said["code"]) == ({"error", "code", "request_id"}, code)
+            assert said["request_id"] == headers["X-Request-Id"]
+        assert set(device.ask("GET", "/api/devices/x")[2]) == {"error", "request_id"}
+
 
 class TestCertificateOfItsOwn:
     def test_is_got_waits_sends_data_and_renews(self, portal: Served, rest: Callable[..., Any], files: Path) -> None:
