@@ -34,8 +34,7 @@ def install(request: PageRequest) -> HttpResponse:
     """Install what was sent; or the form again with what is wrong beside its field, the key never in it."""
     form = InstallationForm(request.POST, request.FILES)
     if form.is_valid():
-        chosen = form.cleaned_data["node"]
-        node = remote_nodes.find(chosen) if chosen and chosen != LOCAL else None
+        node = remote_nodes.door(form.cleaned_data["node"] or LOCAL)
         try:
             certificate_installation.install(
                 form.sent("certificate"),

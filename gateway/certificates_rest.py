@@ -15,6 +15,7 @@ from gateway.certificates_serializers import (
     NewDoorCertificateSerializer,
 )
 from gateway.models import TlsCertificate
+from gateway.nodes import LOCAL
 from portal import etags
 from portal.idempotency import IDEMPOTENCY_KEY, idempotent
 from portal.openapi import answered, asked
@@ -67,7 +68,7 @@ class DoorCertificateViewSet(Endpoint, viewsets.GenericViewSet[Any]):
         wanted = NewDoorCertificateSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         sent = wanted.validated_data
-        node = remote_nodes.named(sent["node"]) if "node" in sent else None
+        node = remote_nodes.door(sent.get("node", LOCAL))
         installed = certificate_installation.install(
             Sent(sent["certificate"], "The certificate"),
             Sent(sent["key"], "The key"),

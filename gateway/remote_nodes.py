@@ -68,8 +68,10 @@ def locked(node: GatewayNode) -> GatewayNode:
     return there
 
 
-def named(name: str) -> GatewayNode:
-    """The node that a request means."""
+def door(name: str) -> GatewayNode | None:
+    """The node whose door is meant; None for the doors beside the portal: `local`, whatever their hosts are called."""
+    if name == nodes.LOCAL:
+        return None
     try:
         return find(name)
     except Unknown as unknown:

@@ -299,6 +299,58 @@ class TestRest:
         )  # fmt: skip
 
 
+class TestEveryFace:
+    """The doors beside the portal are `local` to each, by whatever name their host goes."""
+
+    @pytest.fixture(autouse=True)
+    def renamed(self, root: Actor, settings: Any) -> None:
+        GatewayNode.objects.all().delete()
+        settings.NODE = "hall-1"
+        nodes.local(by=root)
+
+    @pytest.fixture
+    def answers(
+        self, rest: Callable[..., APIClient], log_in: Callable[..., Client], administrator: User, tmp_path: Path
+    ) -> dict[str, Callable[[Holder, str], tuple[bool, str]]]:
+        """By face whether a pair is installed at a node, and what is said."""
+
+        def by_rest(pair: Holder, node: str) -> tuple[bool, str]:
+            sent = {"certificate": pair.pem, "key": pair.key_pem, "node": node}
+            answer: Any = rest(Scope.GATEWAY_MANAGE).post(PATH, sent, format="json")
+            return answer.status_code == 201, answer.content.decode()
+
+        def by_command(pair: Holder, node: str) -> tuple[bool, str]:
+            certificate, key = pair.files(tmp_path)
+            try:
+                call_command(
+                    "install_certificate", "--cert", certificate, "--key", key, "--node", node, stdout=StringIO()
+                )
+            except CommandError as no:
+                return False, str(no)
+            return True, ""
+
+        def by_page(pair: Holder, node: str) -> tuple[bool, str]:
+            sent = {"certificate": pair.pem, "key": pair.key_pem, "node": node}
+            answer = log_in(administrator).post(f"{PAGE}install/", sent)
+            return answer.status_code == 302, answer.content.decode()
+
+        return {"rest": by_rest, "command": by_command, "page": by_page}
+
+    @pytest.mark.parametrize("face", ["rest", "command", "page"])
+    @pytest.mark.parametrize("name", ["local", "hall-1"])
+    def test_installs_at_the_doors_beside_the_portal(self, answers: Any, face: str, name: str) -> None:
+        pair = issued()
+        assert answers[face](pair, name)[0]
+        assert door_of() == pair.pem
+
+    @pytest.mark.parametrize("face", ["rest", "command", "page"])
+    def test_knows_no_node_that_is_not_there(self, answers: Any, face: str) -> None:
+        was_installed, said = answers[face](issued(), "hall-9")
+        assert not was_installed
+        assert "There is no gateway node named hall-9; look at the list again." in said
+        assert not TlsCertificate.objects.filter(installed=True).exists()
+
+
 class TestPage:
     @pytest.fixture
     def ada(self, log_in: Callable[..., Client], administrator: User) -> Client:

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from gateway import certificate_installation, certificate_pem, remote_nodes
 from gateway.certificate_pem import KeyNotPem
+from gateway.nodes import LOCAL
 from portal.actor import Actor
 from portal.commands import refusals_exit_1
 from portal.rfc3339 import written
@@ -19,12 +20,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--cert", required=True, metavar="FILE", help="the chain as PEM, the server's first")
         parser.add_argument("--key", required=True, metavar="FILE", help="its private key as PEM, without a password")
-        parser.add_argument("--node", metavar="NAME", help="the gateway node whose door shows it (default: local)")
+        parser.add_argument(
+            "--node", default=LOCAL, metavar="NAME", help="the gateway node whose door shows it (default: local)"
+        )
         parser.add_argument("--any-name", action="store_true", help="also without the host of GATEHOUSE_PUBLIC_URL")
 
     @refusals_exit_1
-    def handle(self, *, cert: str, key: str, node: str | None, any_name: bool, **options: Any) -> None:
-        door = remote_nodes.find(node) if node else None
+    def handle(self, *, cert: str, key: str, node: str, any_name: bool, **options: Any) -> None:
+        door = remote_nodes.door(node)
         by = Actor.command("install_certificate")
         pair = certificate_pem.from_file(cert), certificate_pem.from_file(key, KeyNotPem)
         shown = certificate_installation.install(*pair, by=by, node=door, any_name=any_name)
