@@ -85,9 +85,8 @@ def take_built_in(edition: Edition, host: str = "", *, by: Actor, skip_bad: bool
     """Enable the routes of EdgeX 3 or 4, those that were deleted too; `host` stands in for all names of hosts."""
     services = EDGEX_3 | (EDGEX_4 if edition == "4" else {})
     entries = [
-        Entry(position, f"{prefix}.{url}", prefix, url)
+        route_entry_text.one(position, f"{prefix}.http://{_in_url(host or name)}:{port}")
         for position, (prefix, (name, port)) in enumerate(services.items(), 1)
-        for url in [f"http://{_in_url(host or name)}:{port}"]
     ]
     return _take_whole(entries, Origin.BUILT_IN, by, skip_bad=skip_bad)
 
@@ -251,4 +250,5 @@ def _taken(target: str) -> str:
 
 
 def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+    is_bare_ipv6 = ":" in host and not host.startswith("[") and "@" not in host
+    return f"[{host}]" if is_bare_ipv6 else host

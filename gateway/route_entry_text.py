@@ -40,10 +40,11 @@ def read(text: str) -> list[Entry]:
     """The entries in their order, counted from 1; commas and white space stand between them."""
     words = [word for word in _SEPARATORS.split(text) if word]
     torn = _torn(words)
-    return [_entry(position, word, is_torn=torn[position - 1]) for position, word in enumerate(words, 1)]
+    return [one(position, word, is_torn=torn[position - 1]) for position, word in enumerate(words, 1)]
 
 
-def _entry(position: int, word: str, *, is_torn: bool) -> Entry:
+def one(position: int, word: str, *, is_torn: bool = False) -> Entry:
+    """An entry, read; with `is_torn` it ends within a password."""
     shown, found = _shown(word, is_torn=is_torn), _TARGET.search(word)
     if _SCHEME.match(word) or (found and not word[: found.start()].strip("/")):
         return Entry(position, shown, wrong=NO_PREFIX, text=word)

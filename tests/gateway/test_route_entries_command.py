@@ -60,6 +60,14 @@ def test_enables_the_routes_of_edgex() -> None:
     assert run("--edgex", "--host", "169.254.169.254")[2] == 1
 
 
+@pytest.mark.parametrize("host", ["ann:sekret@h", "ann:sek, ret@h", "ann:sek/ret@h", "ann:sek@ret@h"])
+def test_repeats_no_password_of_the_host(host: str) -> None:
+    shown, said, code = run("--edgex", "--host", host)
+    assert (len(shown), code) == (8, 1)
+    assert "sek" not in json.dumps(shown) + said
+    assert said.startswith("Entry 1 (`core-data.http://…@h:59880`) must not hold a user, a query or a fragment.\n")
+
+
 @pytest.mark.parametrize(
     "words", [(), ("a.http://h", "--edgex=3"), ("a.http://h", "--host=h"), ("--edgex", "5"), ("--host=h",)]
 )
