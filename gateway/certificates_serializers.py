@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from gateway import certificate_installation, certificate_pem
+from gateway import certificate_installation, certificate_listing
 from gateway.certificate_listing import ListedCertificate
 from gateway.models import TlsCertificate
 from portal.rest import Flag, StrictSerializer, Text
@@ -30,10 +30,9 @@ class DoorCertificateSerializer(serializers.Serializer[ListedCertificate]):
 class NewDoorCertificateSerializer(StrictSerializer):
     """A chain and its private key, and the door that is to show it."""
 
-    certificate = Text(
-        max_length=certificate_pem.MAX_BYTES, help_text="1 to 10 certificates as PEM, the server's first."
-    )
-    key = Text(max_length=certificate_pem.MAX_BYTES, help_text="Its private key as PEM, without a password.")
+    # Of an empty text and of one that is too long, too, the rule says why it is none.
+    certificate = Text(allow_blank=True, help_text="1 to 10 certificates as PEM, the server's first; 256 KiB at most.")
+    key = Text(allow_blank=True, help_text="Its private key as PEM, without a password; 256 KiB at most.")
     node = Text(max_length=64, required=False, help_text="The node of the door; the local one, unless told otherwise.")
     any_name = Flag(required=False, help_text="Whether it need not cover the host of GATEHOUSE_PUBLIC_URL.")
 

@@ -1,5 +1,6 @@
 """Installed certificates: one row, sealed, live at the node that is meant; every face says the same yes and no."""
 
+import itertools
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -293,6 +294,10 @@ class TestRest:
         assert (answer.status_code, answer.json()["code"]) == (400, "key_mismatch")
         assert list(answer.json()["invalid"]) == ["key"]
         assert "PRIVATE" not in answer.content.decode()
+        for name, wrong in itertools.product(("certificate", "key"), ("", "x", "x" * 257 * 1024)):
+            unread: Any = client.post(PATH, {"certificate": pair.pem, "key": pair.key_pem, name: wrong}, format="json")
+            told = unread.json()
+            assert (unread.status_code, told["code"], list(told["invalid"])) == (400, "certificate_unreadable", [name])
         unknown: Any = client.post(PATH, {"certificate": pair.pem, "key": pair.key_pem, "node": "x"}, format="json")
         assert (unknown.status_code, unknown.json()["code"], list(unknown.json()["invalid"])) == (
             400, "node_not_found", ["node"],
