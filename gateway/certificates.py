@@ -6,6 +6,7 @@ Its renewals keep the key, so a client that pinned it goes on. One that an opera
 import ipaddress
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -197,10 +198,8 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _alternative(name: str) -> x509.GeneralName | None:
-    """The name as a certificate carries it; None if it is no host name."""
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        pass
+    """The name as a certificate carries it; None if it is no host name, or an address with a zone of this machine."""
+    with suppress(ValueError):
+        return None if "%" in name else x509.IPAddress(ipaddress.ip_address(name))
     fit = name.isascii() and len(name) <= 253 and all(char.isalnum() or char in "-._" for char in name)
     return x509.DNSName(name) if name and fit else None

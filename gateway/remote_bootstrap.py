@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import shlex
 from dataclasses import dataclass
 from hashlib import sha256
@@ -47,12 +48,10 @@ class Place:
 
 
 def judge(folder: Path, portal: str, ca: Sent | None, *, overwrite: bool) -> Place:
-    """Refuse a folder that holds such files already, a portal that is no https URL, and one by a name that its
-    certificate has not. Of `ca`, which holds no private key, the certificates are kept and nothing else."""
+    """Refuse a folder that holds such files already or can hold none, a portal that is no https URL, and one by a name
+    that its certificate has not. Of `ca`, which holds no private key, the certificates are kept and nothing else."""
     folder = folder.absolute()
-    there = [name for name in (BOOTSTRAP, TOKEN, CA) if (folder / name).exists()]
-    if there and not overwrite:
-        raise CannotWrite(f"{folder / there[0]} is there already; choose another folder, or renew it with --rotate.")
+    _judge_folder(folder, overwrite=overwrite)
     host, port = _portal(portal)
     if ca is not None:
         return Place(folder, host, port, _trusted(ca), "")
@@ -85,15 +84,30 @@ def write(place: Place, node: GatewayNode, token: str) -> str:
     return f"envoy -c {shlex.quote(str(folder / BOOTSTRAP))} {OPTIONS}"
 
 
+def _judge_folder(folder: Path, *, overwrite: bool) -> None:
+    """Before anything is made, for what is made then has no files."""
+    try:
+        there = [name for name in (BOOTSTRAP, TOKEN, CA) if (folder / name).exists()]
+    except OSError as failed:
+        raise CannotWrite(f"{folder} cannot be looked into ({failed.strerror}); choose another folder.") from failed
+    if there and not overwrite:
+        raise CannotWrite(f"{folder / there[0]} is there already; choose another folder, or renew it with --rotate.")
+    nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not nearest.is_dir():
+        raise CannotWrite(f"{nearest} is no folder; choose another one.")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise CannotWrite(f"{nearest} is not open to you for writing; choose another folder.")
+
+
 def _portal(url: str) -> tuple[str, int]:
     nonsense = Invalid("portal", "The portal is an https URL without a path, such as https://gate.example:8443.")
     try:
         parts = urlsplit(url.rstrip("/"))
-        host, port = parts.hostname or "", parts.port or 443
+        host, port = parts.hostname or "", 443 if parts.port is None else parts.port
     except ValueError as unreadable:
         raise nonsense from unreadable
     bare = url.rstrip("/") == f"{parts.scheme}://{parts.netloc}" and "@" not in parts.netloc
-    if parts.scheme != "https" or not bare or not certificates.is_host(host):
+    if parts.scheme != "https" or not bare or not port or not certificates.is_host(host):
         raise nonsense
     return host, port
 

@@ -146,9 +146,14 @@ def _judged(facts: Mapping[str, Any]) -> dict[str, Any]:
     wanted = {name: value for name, value in facts.items() if value is not None}
     if "bind" in wanted:
         try:
-            wanted["bind"] = str(ipaddress.ip_address(wanted["bind"]))
+            address = ipaddress.ip_address(wanted["bind"])
         except ValueError as nonsense:
             raise Invalid("bind", "The address of the door must be an IP address such as 0.0.0.0.") from nonsense
+        if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+            # What Envoy is to take is tried here first, and no certificate carries a zone.
+            zone = address.scope_id
+            raise Invalid("bind", f"Write the address of the door without %{zone}, which only its own host knows.")
+        wanted["bind"] = str(address)
     if not 1 <= wanted.get("port", 1) <= 65535:
         raise Invalid("port", "A port is a number from 1 to 65535.")
     for name, (least, most) in (("poll_s", POLLS), ("revocations_poll_s", REVOCATION_POLLS)):

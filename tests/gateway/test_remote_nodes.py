@@ -97,8 +97,8 @@ class TestMaking:
 
     @pytest.mark.parametrize(
         "facts",
-        [{"bind": "hall-3"}, {"port": 0}, {"port": 65536}, {"poll_s": 0.4}, {"poll_s": 61.0},
-         {"revocations_poll_s": 0.0}, {"names": ["a b"]}],
+        [{"bind": "hall-3"}, {"bind": "fe80::1%eth0"}, {"port": 0}, {"port": 65536}, {"poll_s": 0.4}, {"poll_s": 61.0},
+         {"revocations_poll_s": 0.0}, {"names": ["a b"]}, {"names": ["fe80::1%eth0"]}],
     )  # fmt: skip
     def test_facts_that_make_no_sense(self, root: Actor, facts: dict[str, Any]) -> None:
         with pytest.raises(Invalid):
@@ -287,6 +287,8 @@ class TestFiles:
             ("https://localhost:8443/x", "The portal is an https URL"),
             ("https://u:p@localhost", "The portal is an https URL"),
             ("https://localhost:99999", "The portal is an https URL"),
+            ("https://localhost:0", "The portal is an https URL"),
+            ("https://[fe80::1%eth0]:8443", "The portal is an https URL"),
             (
                 "https://other.example:8443",
                 "The certificate of the TLS door is not for other.example but for localhost",
@@ -298,6 +300,29 @@ class TestFiles:
             self.run(out, portal=portal)
         assert not GatewayNode.objects.filter(name="hall-3").exists()
         assert not out.exists()
+
+    @pytest.mark.parametrize(
+        ("place", "said"),
+        [
+            ("file", "file is no folder; choose another one"),
+            ("file/hall", "file is no folder; choose another one"),
+            ("nowhere", "nowhere is no folder; choose another one"),
+            ("x" * 300, "cannot be looked into"),
+        ],
+        ids=["file", "below a file", "broken link", "long name"],
+    )
+    def test_are_not_written_where_no_folder_can_be(self, tmp_path: Path, place: str, said: str) -> None:
+        (tmp_path / "file").touch()
+        (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+        with pytest.raises(CommandError, match=said):
+            self.run(tmp_path / place)
+        assert not GatewayNode.objects.filter(name="hall-3").exists()
+
+    def test_are_not_written_into_a_folder_that_nobody_named(self) -> None:
+        with pytest.raises(CommandError) as misused:
+            call_command("envoy_bootstrap", "hall-3", "--portal", "https://localhost:8443", "--out", "")
+        assert misused.value.returncode == 2
+        assert not GatewayNode.objects.filter(name="hall-3").exists()
 
     def test_a_node_that_is_not_there_has_no_token_to_renew(self, out: Path) -> None:
         with pytest.raises(CommandError, match="no gateway node named hall-3"):

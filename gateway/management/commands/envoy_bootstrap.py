@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from gateway import certificate_pem, remote_bootstrap, remote_nodes
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
+from portal.commands import misuse, refusals_exit_1
 
 
 class Command(BaseCommand):
@@ -39,6 +39,8 @@ class Command(BaseCommand):
 
     @refusals_exit_1
     def handle(self, *, name: str, portal: str, out: str, ca: str | None, rotate: bool, **options: Any) -> None:
+        if not out:
+            raise misuse("Name the folder of the files with --out.")
         trusted = certificate_pem.from_file(ca) if ca is not None else None
         place = remote_bootstrap.judge(Path(out), portal, trusted, overwrite=rotate)
         facts = {
