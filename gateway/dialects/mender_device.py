@@ -162,6 +162,9 @@ def check_signature(request: Request, key: keys.Key, raw: bytes) -> None:
         signature = base64.b64decode(header, validate=True)
     except ValueError as not_base64:
         raise Unauthorized("signature verification failed") from not_base64
+    if base64.b64encode(signature).decode() != header:
+        # Python reads on behind the padding, and takes bits that are in no byte.
+        raise Unauthorized("signature verification failed")
     if not keys.verifies(key, signature, raw):
         raise Unauthorized("signature verification failed")
 

@@ -181,6 +181,17 @@ class TestAuthRequests:
         refused(answer, 401, "signature verification failed")
         assert not Device.objects.exists()
 
+    @pytest.mark.parametrize("spoiled", ["{}==", "{}=", "={}", "{} ", "{}\t", "nonzero bits", "no padding"])
+    def test_a_signature_in_no_usual_base64_is_a_401(self, machine: MenderDevice, spoiled: str) -> None:
+        body, headers = machine.request()
+        signature = headers["X-MEN-Signature"]
+        assert signature.endswith("==")  # 64 bytes are 85 letters and a third of one.
+        bare = signature.rstrip("=")
+        alike = bare[:-1] + chr(ord(bare[-1]) + 1) + "=="
+        others = {"nonzero bits": alike, "no padding": bare}
+        answer = post(machine, body, **{"X-MEN-Signature": others.get(spoiled) or spoiled.format(signature)})
+        refused(answer, 401, "signature verification failed")
+
     def test_a_signature_of_another_key_is_a_401(
         self, machine: MenderDevice, mender_device: Callable[..., MenderDevice]
     ) -> None:
