@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from gateway import certificate_installation, certificate_listing
+from gateway import certificate_installation
 from gateway.certificate_listing import ListedCertificate
 from gateway.models import TlsCertificate
 from portal.rest import Flag, StrictSerializer, Text

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from portal.rfc3339 import written
@@ -26,4 +27,5 @@ class Narrator:
         line = f"{now} {level} {LOGGER} {message}"
         if self.json_lines:
             line = json.dumps({"time": now, "level": level, "logger": LOGGER, "message": message, "request_id": ""})
-        os.write(2, f"{line}\n".encode())
+        with suppress(OSError):  # A full disk behind stderr stops nothing.
+            os.write(2, f"{line}\n".encode())

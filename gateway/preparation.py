@@ -16,7 +16,7 @@ from django.core.management import call_command
 
 from gateway import addresses, certificates, device_cas, nodes, route_entries, run_folder, start_lock, trial
 from gateway.envoy import bootstrap, validate
-from portal import people, whole_file
+from portal import whole_file
 from portal.actor import Actor
 from portal.refusal import Refusal
 from tokens import peppers, signing
@@ -96,11 +96,11 @@ def _fault(address: str, port: int) -> OSError | None:
     return None
 
 
-def database() -> tuple[str, str] | None:
-    """Migrate, make what an installation cannot be without, and return the first administrator, if new."""
+def database() -> None:
+    """Migrate, and make what an installation cannot be without; only its first administrator is left to be made."""
     _guard_file()
     with start_lock.alone():
-        return _database()
+        _database()
 
 
 def _guard_file() -> None:
@@ -114,7 +114,7 @@ def _guard_file() -> None:
             path.chmod(0o600)
 
 
-def _database() -> tuple[str, str] | None:
+def _database() -> None:
     call_command("migrate", interactive=False, verbosity=0)
     by = Actor.command("serve")
     signing.ensure_active(by=by)
@@ -124,7 +124,6 @@ def _database() -> tuple[str, str] | None:
     certificates.refuse_unusable()
     certificates.publish()
     device_cas.ensure_first(by=by)
-    return people.first_administrator()
 
 
 def control_plane() -> None:

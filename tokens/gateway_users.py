@@ -5,7 +5,7 @@ both, and so does the end of the account.
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -43,12 +43,11 @@ def add(
     jwt_ttl: timedelta | None = None,
     audience: str | None = None,
     scopes: Collection[str] | None = None,
-    show: Callable[[Added], None] = lambda added: None,
 ) -> Added:
     """Make a gateway user; one of this name gets a new password, and what the old one bought is refused.
 
     A login lasts `token_ttl` and an access token `jwt_ttl`, 60 s to 24 h each; `scopes` are those of routes. What is
-    not said is the usual, or stays as it was. `show` is called before it counts: where that fails, nothing changes.
+    not said is the usual, or stays as it was.
     """
     username = named(name)
     wanted = _judged(token_ttl, jwt_ttl, audience, scopes)
@@ -69,9 +68,7 @@ def add(
         topic = Topic.GATEWAY_USER_MADE if is_new else Topic.GATEWAY_USER_RENEWED
         audit.record(by, topic, ("gateway_user", username), before=before, after=_facts(account))
         outbox.put(topic, {"gateway_user": username, "by": str(by)})
-        added = Added(account, made.text)
-        show(added)
-    return added
+    return Added(account, made.text)
 
 
 @transaction.atomic

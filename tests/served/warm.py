@@ -6,6 +6,7 @@ The program's side is `python -m tests.served.warm`: each line of its input is a
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 LONGEST = 180.0
 LOOK = 0.005
+CLOSED = "closed"
 
 
 class Warm:
@@ -33,20 +35,21 @@ class Warm:
             cwd=ROOT, env=self.environment, stdin=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """What `manage.py` with these words printed, and its exit code."""
+    def run(self, command: Sequence[str], **streams: str) -> subprocess.CompletedProcess[str]:
+        """What `manage.py` with these words printed, and its exit code; `stdout` or `stderr` is a path, or `closed`."""
         assert self._program.stdin
         with self._writing:
             self._count += 1
             place = Path(self._folder.name) / str(self._count)
-            self._program.stdin.write(json.dumps({"command": list(command), "place": str(place)}) + "\n")
+            self._program.stdin.write(json.dumps({"command": list(command), "place": str(place), **streams}) + "\n")
             self._program.stdin.flush()
         ended, began = place.with_suffix(".ended"), time.monotonic()
         while not ended.exists():
             assert self._program.poll() is None, "the warm manage.py has ended"
             assert time.monotonic() - began < LONGEST, f"{command} takes over {LONGEST} s"
             time.sleep(LOOK)
-        out, err = (place.with_suffix(ending).read_text() for ending in (".out", ".err"))
+        said = (place.with_suffix(ending) for ending in (".out", ".err"))
+        out, err = (path.read_text() if path.exists() else "" for path in said)
         return subprocess.CompletedProcess(list(command), int(ended.read_text()), out, err)
 
     def close(self) -> None:
@@ -58,8 +61,6 @@ class Warm:
 
 def serve() -> None:
     """Until the input ends, carry out each order in a process of its own."""
-    from django.core.management import execute_from_command_line
-
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Whoever watches a command is not waited for.
     for line in sys.stdin:
         order = json.loads(line)
@@ -67,16 +68,27 @@ def serve() -> None:
             continue
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if (command := os.fork()) == 0:
-            words, place = order["command"], Path(order["place"])
-            for number, file in ((0, Path(os.devnull)), (1, place.with_suffix(".out")), (2, place.with_suffix(".err"))):
-                os.dup2(os.open(file, os.O_RDWR | os.O_CREAT, 0o600), number)
-            execute_from_command_line(["manage.py", *words])
+            become(order["command"], Path(order["place"]), order)
             return
         _, status = os.waitpid(command, 0)
         unfinished = Path(order["place"]).with_suffix(".unfinished")
         unfinished.write_text(str(os.waitstatus_to_exitcode(status)))
         unfinished.rename(unfinished.with_suffix(".ended"))
         os._exit(0)
+
+
+def become(words: Sequence[str], place: Path, streams: Mapping[str, str]) -> None:
+    usual = {"stdin": os.devnull, "stdout": f"{place}.out", "stderr": f"{place}.err"}
+    wanted = {name: streams.get(name, path) for name, path in usual.items()}
+    for number, path in enumerate(wanted.values()):
+        if path != CLOSED:
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), number)
+    for number, (name, path) in enumerate(wanted.items()):
+        if path == CLOSED:
+            os.close(number)
+            setattr(sys, name, None)  # As Python has it then.
+    sys.argv = ["manage.py", *words]
+    runpy.run_path(str(ROOT / "manage.py"), run_name="__main__")
 
 
 if __name__ == "__main__":

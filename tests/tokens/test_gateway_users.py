@@ -145,17 +145,6 @@ class TestAdded:
         kept = gateway_users.add("ann", token_ttl=length, jwt_ttl=length, by=BY).account
         assert kept.token_ttl_s == kept.jwt_ttl_s == length.total_seconds()
 
-    def test_what_cannot_be_shown_does_not_count(self, ann: Added) -> None:
-        def fail(added: Added) -> None:
-            raise OSError
-
-        for name in ("ann", "bob"):
-            with pytest.raises(OSError):  # noqa: PT011  # It is all that was said.
-                gateway_users.add(name, by=BY, show=fail)
-        assert account().generation == 1
-        assert log_in(ann.password)
-        assert history() == [("gateway_user.made", "ann")]
-
 
 class TestAddedAgain:
     def test_the_old_password_and_what_it_bought_are_refused(self, ann: Added, clock: Any) -> None:

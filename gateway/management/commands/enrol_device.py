@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from gateway import certificate_requests, device_certificates
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
+from portal.commands import counts_once_shown, refusals_exit_1
 
 
 class Command(BaseCommand):
@@ -24,8 +24,10 @@ class Command(BaseCommand):
 
     @refusals_exit_1
     def handle(self, *, id: str, csr: str, days: int, **options: Any) -> None:
-        signed = device_certificates.sign(id, _read(csr), days=days, by=Actor.command("enrol_device"))
-        self.stdout.write(signed.certificate, ending="")
+        request = _read(csr)
+        with counts_once_shown(self):
+            signed = device_certificates.sign(id, request, days=days, by=Actor.command("enrol_device"))
+            self.stdout.write(signed.certificate, ending="")
 
 
 def _read(path: str) -> str:

@@ -9,8 +9,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from gateway import preparation, run_folder
-from portal import whole_file
-from portal.commands import refusals_exit_1
+from portal import people, whole_file
+from portal.commands import counts_once_shown, refusals_exit_1
 
 
 class Command(BaseCommand):
@@ -22,14 +22,13 @@ class Command(BaseCommand):
         lock = preparation.folder()
         preparation.envoy()
         preparation.ports()
-        administrator = preparation.database()
+        preparation.database()
+        with counts_once_shown(self):
+            if administrator := people.first_administrator():
+                self.introduce(*administrator)
         preparation.control_plane()
         preparation.routes()
-        if administrator:
-            self.introduce(*administrator)
         whole_file.write(run_folder.ORDERS, json.dumps(preparation.orders()))
-        self.stdout.flush()
-        sys.stdout.flush()
         # Django is no longer needed. What takes over is small, keeps the process id, and holds the lock.
         os.set_inheritable(lock, True)
         os.execve(  # noqa: S606  # A program by its list of words.

@@ -6,11 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import audit
+from portal.commands import refusals_exit_1
 
 
 class Command(BaseCommand):
     help = __doc__ or ""
 
+    @refusals_exit_1
     def handle(self, **options: Any) -> None:
         verdict = audit.verify()
         if not verdict.holds:

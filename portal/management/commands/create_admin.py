@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 
 from portal import environment, people
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
+from portal.commands import counts_once_shown, refusals_exit_1
 from portal.roles import Role
 
 
@@ -21,6 +21,7 @@ class Command(BaseCommand):
     def handle(self, *, name: str, **options: Any) -> None:
         given = environment.text("ADMIN_PASSWORD")
         password = given or people.generate_password()
-        people.create(name, password, Role.ADMINISTRATOR, by=Actor.command("create_admin"))
-        if not given:
-            self.stdout.write(password)
+        with counts_once_shown(self):
+            people.create(name, password, Role.ADMINISTRATOR, by=Actor.command("create_admin"))
+            if not given:
+                self.stdout.write(password)

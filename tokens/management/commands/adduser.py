@@ -3,18 +3,16 @@
 What the old password bought is refused at the gateway within two seconds. What is not said stays as it was.
 """
 
-import sys
 from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
+from portal.commands import counts_once_shown, refusals_exit_1
 from tokens import gateway_user_options as options_of
 from tokens import gateway_users
-from tokens.gateway_users import Added
 
 
 class Command(BaseCommand):
@@ -42,21 +40,13 @@ class Command(BaseCommand):
         scopes: list[str] | None,
         **options: Any,
     ) -> None:
-        if sys.stdout is None:
-            raise CommandError("There is no stdout, so nobody would see the password; nothing was changed.")
-        gateway_users.add(
-            options_of.named(name, user),
-            token_ttl=token_ttl,
-            jwt_ttl=jwt_ttl,
-            audience=audience,
-            scopes=scopes,
-            by=Actor.command("adduser"),
-            show=self.show,
-        )
-
-    def show(self, added: Added) -> None:
-        try:
+        with counts_once_shown(self):
+            added = gateway_users.add(
+                options_of.named(name, user),
+                token_ttl=token_ttl,
+                jwt_ttl=jwt_ttl,
+                audience=audience,
+                scopes=scopes,
+                by=Actor.command("adduser"),
+            )
             self.stdout.write(options_of.line({"username": added.account.username, "password": added.password}))
-            self.stdout.flush()
-        except OSError as unprinted:
-            raise BrokenPipeError from unprinted  # Whatever keeps it from being written, nobody reads it.

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
+from portal.commands import counts_once_shown, refusals_exit_1
 from portal.rfc3339 import written
 from tokens import gateway_logins
 from tokens import gateway_user_options as options_of
@@ -21,11 +21,12 @@ class Command(BaseCommand):
 
     @refusals_exit_1
     def handle(self, *, name: str | None, user: str | None, raw: bool, **options: Any) -> None:
-        sold = gateway_logins.issue(options_of.named(name, user), by=Actor.command("get_token"))
-        facts = {
-            "username": sold.account.username,
-            "token": sold.text,
-            "ttl": sold.seconds,
-            "expires_at": written(sold.expires_at),
-        }
-        self.stdout.write(sold.text if raw else options_of.line(facts))
+        with counts_once_shown(self):
+            sold = gateway_logins.issue(options_of.named(name, user), by=Actor.command("get_token"))
+            facts = {
+                "username": sold.account.username,
+                "token": sold.text,
+                "ttl": sold.seconds,
+                "expires_at": written(sold.expires_at),
+            }
+            self.stdout.write(sold.text if raw else options_of.line(facts))

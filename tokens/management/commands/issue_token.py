@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.actor import Actor
-from portal.commands import refusals_exit_1
+from portal.commands import counts_once_shown, refusals_exit_1
 from portal.models import User
 from tokens import issuing
 
@@ -27,8 +27,7 @@ class Command(BaseCommand):
         person = User.objects.filter(username__iexact=owner, is_active=True).first()
         if person is None:
             raise CommandError(f"There is no active person named {owner}; create_admin makes one.")
-        token, shown = issuing.issue(name, scopes, owner=person, days=days, by=Actor.command("issue_token"))
-        if as_json:
+        with counts_once_shown(self):
+            token, shown = issuing.issue(name, scopes, owner=person, days=days, by=Actor.command("issue_token"))
             facts = {"id": token.pk, "token": shown, "scopes": token.scopes, "expires_at": token.expires_at.isoformat()}
-            shown = json.dumps(facts)
-        self.stdout.write(shown)
+            self.stdout.write(json.dumps(facts) if as_json else shown)

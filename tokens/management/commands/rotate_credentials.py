@@ -13,7 +13,7 @@ from typing import Any
 
 from portal import durations
 from portal.actor import Actor
-from portal.commands import LinesCommand, misuse, one_after_the_other, refusals_exit_1
+from portal.commands import LinesCommand, Unprinted, misuse, one_after_the_other, refusals_exit_1
 from portal.refusal import Invalid
 from portal.rfc3339 import written
 from tokens import overlap, planned_rotation, secret_folder
@@ -74,7 +74,7 @@ class Command(LinesCommand):
         ends = {"expires_at": written(secret.expires_at), "old_ends_at": written(old.end) if old else None}
         try:
             self.say({"client_id": client_id, **shown, **ends})
-        except OSError:
+        except Unprinted:
             if folder:
                 folder.pick_up(client_id, secret.pk)
             raise
