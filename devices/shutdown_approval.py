@@ -1,5 +1,7 @@
 """A second person approves a shutdown of many devices, or refuses it."""
 
+from collections.abc import Callable
+
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -13,14 +15,22 @@ from portal.topics import Topic
 
 
 @transaction.atomic
-def approve(job: ShutdownJob, *, by: Actor, confirm_count: int | None = None) -> ShutdownJob:
+def approve(
+    job: ShutdownJob,
+    *,
+    by: Actor,
+    confirm_count: int | None = None,
+    unchanged: Callable[[ShutdownJob], None] = lambda locked: None,
+) -> ShutdownJob:
     """Let it start: now, or at its time. The one who ordered it cannot, in person or by a token.
 
-    `confirm_count` must be the number of its devices.
+    `confirm_count` must be the number of its devices. `unchanged` refuses, of the locked one, what is not what was
+    looked at.
     """
     # The devices before the job, as everything locks them.
     devices = shutdown_start.lock_devices(_waiting(job))
     now, locked = clock.now(), _lock(job)
+    unchanged(locked)
     _judge(locked, by)
     shutdown.confirm(locked.device_count, confirm_count)
     if locked.decide_by is not None and locked.decide_by <= now:
@@ -39,10 +49,13 @@ def approve(job: ShutdownJob, *, by: Actor, confirm_count: int | None = None) ->
 
 
 @transaction.atomic
-def refuse(job: ShutdownJob, *, by: Actor, reason: str) -> ShutdownJob:
-    """Do not let it start; nobody can approve it afterwards."""
+def refuse(
+    job: ShutdownJob, *, by: Actor, reason: str, unchanged: Callable[[ShutdownJob], None] = lambda locked: None
+) -> ShutdownJob:
+    """Do not let it start; nobody can approve it afterwards. `unchanged` is asked as by `approve`."""
     shutdown_fields.reason(reason)
     now, locked = clock.now(), _lock(job)
+    unchanged(locked)
     _judge(locked, by)
     locked.targets.filter(state=TargetState.WAITING).update(
         state=TargetState.CANCELLED, code="refused", finished_at=now

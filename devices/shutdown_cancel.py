@@ -3,7 +3,7 @@
 Before the claim, cancelling always wins: both are guarded updates of one row.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,11 +30,22 @@ class Cancelled:
 
 
 @transaction.atomic
-def cancel(job: ShutdownJob, *, by: Actor, reason: str = "", devices: Sequence[str] | None = None) -> Cancelled:
-    """Cancel what is not claimed, of all its devices or of these; refused if nothing was left to cancel."""
+def cancel(
+    job: ShutdownJob,
+    *,
+    by: Actor,
+    reason: str = "",
+    devices: Sequence[str] | None = None,
+    unchanged: Callable[[ShutdownJob], None] = lambda locked: None,
+) -> Cancelled:
+    """Cancel what is not claimed, of all its devices or of these; refused if nothing was left to cancel.
+
+    `unchanged` refuses, of the locked one, what is not what was looked at.
+    """
     if reason or by.kind != "app":
         shutdown_fields.reason(reason)
     locked = ShutdownJob.objects.select_for_update().get(pk=job.pk)
+    unchanged(locked)
     asked = locked.targets.all()
     if devices is not None:
         shutdown_fields.devices(devices)

@@ -70,11 +70,9 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     def get_object(self) -> ShutdownJob:
         return shutdown.find(self.kwargs["pk"])
 
-    def looked_at(self, request: Request) -> ShutdownJob:
-        """The shutdown, if it still is what `If-Match` says; what it may become the rule judges anew."""
-        job = self.get_object()
-        etags.seen(request, _version(ShutdownSerializer(job).data))
-        return job
+    def unchanged(self, job: ShutdownJob) -> None:
+        """Refuse a shutdown that is not what `If-Match` says; the rule asks once it holds the lock."""
+        etags.seen(self.request, _version(ShutdownSerializer(job).data))
 
     @extend_schema(examples=[answered(examples.SHUTDOWN)])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -128,7 +126,9 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     def cancel(self, request: Request, pk: UUID) -> Response:
         """Cancel what no device has claimed yet; `too_late` names the devices that have the order or are through."""
         wanted = _said(CancelSerializer, request)
-        done = shutdown_cancel.cancel(self.looked_at(request), by=self.actor, **wanted.validated_data)
+        done = shutdown_cancel.cancel(
+            self.get_object(), by=self.actor, unchanged=self.unchanged, **wanted.validated_data
+        )
         return Response(CancelledSerializer(done).data)
 
     @extend_schema(
@@ -154,7 +154,9 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     def approve(self, request: Request, pk: UUID) -> Response:
         """Let it start. Whoever ordered it cannot, in person or by a token."""
         wanted = _said(ApproveSerializer, request)
-        job = shutdown_approval.approve(self.looked_at(request), by=self.actor, **wanted.validated_data)
+        job = shutdown_approval.approve(
+            self.get_object(), by=self.actor, unchanged=self.unchanged, **wanted.validated_data
+        )
         return _show(request, job)
 
     @extend_schema(
@@ -167,7 +169,9 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     def refuse(self, request: Request, pk: UUID) -> Response:
         """Do not let it start, for good."""
         wanted = _said(RefuseSerializer, request)
-        job = shutdown_approval.refuse(self.looked_at(request), by=self.actor, **wanted.validated_data)
+        job = shutdown_approval.refuse(
+            self.get_object(), by=self.actor, unchanged=self.unchanged, **wanted.validated_data
+        )
         return _show(request, job)
 
 

@@ -114,7 +114,7 @@ class VersionViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[Ap
         return _version(self.kwargs)
 
     def show(self, request: Request, version: AppVersion) -> Response:
-        return etags.answer(request, VersionSerializer(version).data, _revision(version))
+        return etags.answer(request, VersionSerializer(version).data, version.revision)
 
     @extend_schema(examples=[answered(apps_examples.VERSION)])
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -138,7 +138,7 @@ class VersionViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[Ap
         wanted = NewVersionSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         added = registration.add_version(registration.find(app), **wanted.validated_data, by=self.actor)
-        headers = {"Location": f"/api/v1/apps/{app}/versions/{added.version}", "ETag": etags.of(_revision(added))}
+        headers = {"Location": f"/api/v1/apps/{app}/versions/{added.version}", "ETag": etags.of(added.revision)}
         return Response(VersionSerializer(added).data, 201, headers=headers)
 
     @extend_schema(
@@ -160,8 +160,7 @@ class VersionViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[Ap
         """De-register a version: its credentials and app tokens are revoked with all that they have bought."""
         NoMembers(data=request.data).is_valid(raise_exception=True)
         found = self.get_object()
-        etags.seen(request, _revision(found))
-        registration.deregister_version(found, by=self.actor)
+        registration.deregister_version(found, by=self.actor, seen=etags.seen(request, found.revision))
         return Response(status=204)
 
     @extend_schema(
@@ -176,9 +175,10 @@ class VersionViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[Ap
         found = self.get_object()
         wanted = TenantNamedSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
-        etags.seen(request, _revision(found))
+        seen = etags.seen(request, found.revision)
         with transaction.atomic():  # What cannot be shown must not be left behind.
-            return self.show(request, registration.transfer(found, wanted.validated_data["tenant"], by=self.actor))
+            handed_over = registration.transfer(found, wanted.validated_data["tenant"], by=self.actor, seen=seen)
+            return self.show(request, handed_over)
 
 
 class GrantViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[TenantGrant]):
@@ -222,8 +222,3 @@ class GrantViewSet(mixins.ListModelMixin, Endpoint, viewsets.GenericViewSet[Tena
 
 def _version(named: dict[str, Any]) -> AppVersion:
     return registration.find_version(registration.find(named["app"]), named["version"])
-
-
-def _revision(version: AppVersion) -> str:
-    """Of a version only the stage ever changes; another one of the same name has another key."""
-    return f"{version.pk}.{version.stage}"

@@ -53,6 +53,12 @@ class AlreadyTransferred(Refusal):
     code = "already_transferred"
 
 
+class Changed(Refusal):
+    """The version is not what was looked at."""
+
+    code = "version_changed"
+
+
 def subject_of(version: AppVersion) -> tuple[str, str]:
     """What the history calls a version: its app."""
     return "app", version.app.name
@@ -136,9 +142,9 @@ def refuse_change(version: AppVersion, declared: Collection[str]) -> None:
 
 @refused.told("app.transfer", subject_of)
 @transaction.atomic
-def transfer(version: AppVersion, tenant: str, *, by: Actor) -> AppVersion:
+def transfer(version: AppVersion, tenant: str, *, by: Actor, seen: str | None = None) -> AppVersion:
     """Hand a version over to the tenant that operates it and issues its own credentials; those of dev are revoked."""
-    locked = locked_version(version)
+    locked = locked_version(version, seen)
     operator = tenants.held(tenant)  # After the version, as where a grant is given: else two would wait for each other.
     if locked.stage == Stage.OPS:
         raise AlreadyTransferred(
@@ -154,10 +160,10 @@ def transfer(version: AppVersion, tenant: str, *, by: Actor) -> AppVersion:
 
 
 @transaction.atomic
-def deregister_version(version: AppVersion, *, by: Actor, reason: str = "") -> None:
+def deregister_version(version: AppVersion, *, by: Actor, reason: str = "", seen: str | None = None) -> None:
     """Take a version away: its credentials and app tokens are revoked with all that they have bought."""
     text.check("reason", reason, most=500)
-    locked = locked_version(version)
+    locked = locked_version(version, seen)
     _take_away([locked], by)
     _tell(by, Topic.APP_VERSION_DEREGISTERED, ("app", locked.app.name), {"version": locked.version}, reason=reason)
 
@@ -174,13 +180,18 @@ def deregister(app: App, *, by: Actor, reason: str = "") -> None:
     _tell(by, Topic.APP_DEREGISTERED, ("app", locked.name), reason=reason)
 
 
-def locked_version(version: AppVersion) -> AppVersion:
-    """The version as it is now, locked to the end of the transaction; whoever makes something of it holds this."""
+def locked_version(version: AppVersion, seen: str | None = None) -> AppVersion:
+    """The version as it is now, locked to the end of the transaction; whoever makes something of it holds this.
+
+    One that has changed since `seen`, a revision of it, is refused.
+    """
     locked: AppVersion | None = (
         AppVersion.objects.registered().select_for_update(of=("self",)).select_related("app").filter(pk=version.pk)
     ).first()
     if locked is None:
         raise UnknownVersion(version.app, version.version)
+    if seen not in (None, locked.revision):
+        raise Changed(f"{locked} has changed since you looked; look again, then decide.")
     return locked
 
 

@@ -17,6 +17,8 @@ from devices import (
     installed,
     shutdown,
     shutdown_acks,
+    shutdown_approval,
+    shutdown_cancel,
     shutdown_claim,
     shutdown_counts,
     shutdown_deadlines,
@@ -244,6 +246,25 @@ class TestApproval:
         assert no(other.post(path, said, format="json", headers={"If-Match": seen})) == (412, "precondition_failed")
         seen = other.get(f"{URL}/{job['id']}")["ETag"]
         assert other.post(path, said, format="json", headers={"If-Match": seen}).status_code == 200
+
+    @pytest.mark.parametrize("verb", ["approve", "refuse", "cancel"])
+    def test_nor_is_one_that_changes_between_the_reading_and_the_lock_decided_on(
+        self, client: APIClient, other: APIClient, fleet: list[str], monkeypatch: pytest.MonkeyPatch, verb: str
+    ) -> None:
+        job = made(client, *fleet)
+        seen = other.get(f"{URL}/{job['id']}")["ETag"]
+        rules = shutdown_cancel if verb == "cancel" else shutdown_approval
+        rule = getattr(rules, verb)
+
+        def changed_at_once(found: ShutdownJob, **wanted: Any) -> Any:
+            denial.deny(Device.objects.get(pk="press-1"), by=Actor.command("test"))
+            return rule(found, **wanted)
+
+        monkeypatch.setattr(rules, verb, changed_at_once)
+        said = {"confirm_count": 3} if verb == "approve" else {"reason": REASON}
+        answer = other.post(f"{URL}/{job['id']}/{verb}", said, format="json", headers={"If-Match": seen})
+        assert no(answer) == (412, "precondition_failed")
+        assert other.get(f"{URL}/{job['id']}").json()["state"] == "awaiting_approval"
 
 
 class TestCancelAndRetry:

@@ -12,7 +12,7 @@ from portal.actor import Actor
 from portal.models import Outbox, Tenant
 from portal.scopes import Scope
 from portal.topics import Topic
-from tokens import access_tokens, shown_secrets
+from tokens import access_tokens, registration, shown_secrets
 from tokens.models import App, AppCredential, AppVersion
 from tokens.overlap import Rotated
 
@@ -225,6 +225,27 @@ class TestTransfer:
         assert sentence.startswith("historian v1.0.0 was transferred to plant7 already;")
         stale = registered.delete(V1, headers={"If-Match": seen})
         assert no(stale)[:2] == (412, "precondition_failed")
+
+    @pytest.mark.parametrize("verb", ["transfer", "delete"])
+    def test_one_that_was_handed_over_between_the_comparison_and_the_lock_is_not_what_was_seen(
+        self, registered: APIClient, root: Actor, monkeypatch: pytest.MonkeyPatch, verb: str
+    ) -> None:
+        seen = {"If-Match": registered.get(V1)["ETag"]}
+        find_version = registration.find_version
+
+        def found_and_handed_over_at_once(app: App, version: str) -> AppVersion:
+            found = find_version(app, version)
+            registration.transfer(found, "plant8", by=root)
+            return found
+
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(registration, "find_version", found_and_handed_over_at_once)
+            if verb == "delete":
+                answer = registered.delete(V1, headers=seen)
+            else:
+                answer = registered.post(f"{V1}/transfer", {"tenant": "plant7"}, format="json", headers=seen)
+        assert no(answer)[:2] == (409, "version_changed")
+        assert registered.get(V1).json()["host_tenant"] == "plant8"
 
     def test_to_an_unknown_tenant_nothing_goes(self, registered: APIClient) -> None:
         answer = registered.post(f"{V1}/transfer", {"tenant": "nowhere"}, format="json")

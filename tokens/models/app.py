@@ -78,6 +78,11 @@ class AppVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.app} {self.version}"
 
+    @property
+    def revision(self) -> str:
+        """Of a version only the stage ever changes; another one of the same name has another key."""
+        return f"{self.pk}.{self.stage}"
+
 
 class TenantGrant(models.Model):
     """That a version in operation may open the data of another tenant than its host."""
