@@ -17,13 +17,13 @@ from devices.config_files import File, Files, read
 from devices.models import Device, DeviceConfig
 from portal import audit, outbox, rows, sealing, text
 from portal.actor import Actor
-from portal.refusal import Invalid, NotFound, Refusal
+from portal.refusal import Invalid, NotFound, Stale
 from portal.topics import Topic
 
 CHANGED = Topic.DEVICE_CONFIG_CHANGED
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The configuration is another than the person looked at."""
 
     code = "config_changed"

@@ -12,7 +12,7 @@ from devices.admission import NOT_LOOKED_AT
 from devices.models import AppState, Device, DeviceConfig, Inventory, SystemInfo, UpdateEvent
 from portal import audit, outbox, text
 from portal.actor import Actor
-from portal.refusal import NotFound, Refusal
+from portal.refusal import NotFound, Refusal, Stale
 from portal.topics import Topic
 
 # What denying destroys; the record, its keys, its check-in and the audit trail stay.
@@ -29,7 +29,7 @@ class NotOnDeniedList(NotFound):
     code = "not_on_denied_list"
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The device is not what the person looked at."""
 
     code = "device_changed"

@@ -12,7 +12,7 @@ from devices.models import EnrolmentRule, Verdict
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.parameters import EARLIEST, LATEST
-from portal.refusal import Invalid, NotFound, Refusal
+from portal.refusal import Invalid, NotFound, Refusal, Stale
 from portal.topics import Topic
 
 MOST_RULES = 200
@@ -41,7 +41,7 @@ class TooManyRules(Refusal):
         super().__init__(f"There are {MOST_RULES} enrolment rules already; delete those that no device needs any more.")
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The rule is another than was seen."""
 
     code = "rule_changed"

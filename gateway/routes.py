@@ -10,7 +10,7 @@ from gateway import route_fields, route_origins, target_cas, trial
 from gateway.models import Origin, Route
 from portal import audit, outbox, text
 from portal.actor import Actor
-from portal.refusal import NotFound, Refusal
+from portal.refusal import NotFound, Refusal, Stale
 from portal.topics import Topic
 
 MOST = 2000
@@ -51,7 +51,7 @@ class NotPossible(Refusal):
         self.invalid = {"route": [sentence]}
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The route is another than was seen."""
 
     code = "route_changed"

@@ -7,7 +7,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.refusal import Refusal
+from portal.refusal import Refusal, Stale
 
 HEADER: Final = OpenApiParameter.HEADER
 LOCATION = OpenApiParameter("Location", str, HEADER, response=[201], description="Where it is from now on.")
@@ -45,12 +45,21 @@ def names(sent: str, revision: int | str) -> bool:
 
 def seen(request: Request, revision: Revision) -> Revision | None:
     """The revision that `If-Match` names, if the caller sent one; refused if the object is at another."""
-    sent = request.headers.get("If-Match")
-    if sent is None or sent.strip() == "*":
+    sent = _sent(request)
+    if sent is None:
         return None
     if not names(sent, revision):
         raise Changed
     return revision
+
+
+def judged(refusal: Refusal, request: Request) -> Refusal:
+    """Whoever sent `If-Match` and lost a race hears what they would have heard a moment later."""
+    if not isinstance(refusal, Stale) or _sent(request) is None:
+        return refusal
+    changed = Changed()
+    changed.afterwards = refusal.afterwards
+    return changed
 
 
 def answer(request: Request, data: Any, revision: int | str) -> Response:
@@ -59,3 +68,9 @@ def answer(request: Request, data: Any, revision: int | str) -> Response:
     if request.method in ("GET", "HEAD") and held is not None and names(held, revision):
         return Response(status=304, headers={"ETag": tag})
     return Response(data, headers={"ETag": tag})
+
+
+def _sent(request: Request) -> str | None:
+    """What `If-Match` names; None if it was not sent or names whatever there is."""
+    sent = request.headers.get("If-Match")
+    return None if sent is None or sent.strip() == "*" else sent

@@ -8,7 +8,7 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from portal import request_id
+from portal import etags, request_id
 from portal.refusal import NotFound, Refusal
 
 
@@ -81,6 +81,7 @@ def refuse(exc: Exception, context: dict[str, Any]) -> Response | None:
     if refusal is None:
         return None
     set_rollback()
+    refusal = etags.judged(refusal, context["request"])
     return answer(refusal, body(refusal), context["view"])
 
 

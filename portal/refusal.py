@@ -34,6 +34,10 @@ class Invalid(Refusal):
         self.invalid = {field: [sentence]}
 
 
+class Stale(Refusal):
+    """It is not what was looked at any more, which a rule found under its lock."""
+
+
 class NotFound(Refusal):
     status, code = 404, "not_found"
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from portal import audit, outbox, text
 from portal.actor import Actor
 from portal.models import Tenant
-from portal.refusal import Invalid, NotFound, Refusal
+from portal.refusal import Invalid, NotFound, Refusal, Stale
 from portal.topics import Topic
 
 FIRST = "main"
@@ -40,7 +40,7 @@ class Needed(Refusal):
     code = "tenant_needed"
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The tenant is not what was looked at."""
 
     code = "tenant_changed"

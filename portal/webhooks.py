@@ -14,7 +14,7 @@ from django.utils import timezone
 from portal import audit, outbox, sealing, targets, text
 from portal.actor import Actor
 from portal.models import Webhook
-from portal.refusal import Invalid, NotFound, Refusal
+from portal.refusal import Invalid, NotFound, Refusal, Stale
 from portal.topics import Topic
 
 PREFIX = "whsec_"
@@ -33,7 +33,7 @@ class NameTaken(Refusal):
     code = "webhook_name_taken"
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The webhook is not what was looked at."""
 
     code = "webhook_changed"

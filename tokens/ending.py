@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal import audit, outbox, text
 from portal.actor import Actor
-from portal.refusal import Refusal
+from portal.refusal import Refusal, Stale
 from portal.scopes import Scope
 from portal.topics import Topic
 from tokens import gateway_tokens
@@ -33,7 +33,7 @@ class AlreadyRevoked(Refusal):
     code = "token_revoked"
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The token is not what was looked at."""
 
     code = "token_changed"

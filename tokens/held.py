@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from portal import audit, outbox
 from portal.actor import Actor
-from portal.refusal import NotFound, Refusal
+from portal.refusal import NotFound, Refusal, Stale
 from portal.topics import Topic
 from tokens import kinds, refused, revocation
 from tokens.models import HeldSecret, Holder, Named
@@ -34,7 +34,7 @@ class Gone(NotFound):
         super().__init__("It has been deleted meanwhile; the list shows what there is.")
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """It is not what was looked at."""
 
     code = "changed"

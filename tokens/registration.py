@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from portal import audit, outbox, tenants, text
 from portal.actor import Actor
-from portal.refusal import Invalid, NotFound, Refusal
+from portal.refusal import Invalid, NotFound, Refusal, Stale
 from portal.scopes import is_known, refuse_too_many
 from portal.topics import Topic
 from tokens import issuing, refused, switching
@@ -53,7 +53,7 @@ class AlreadyTransferred(Refusal):
     code = "already_transferred"
 
 
-class Changed(Refusal):
+class Changed(Stale):
     """The version is not what was looked at."""
 
     code = "version_changed"

@@ -244,7 +244,7 @@ class TestTransfer:
                 answer = registered.delete(V1, headers=seen)
             else:
                 answer = registered.post(f"{V1}/transfer", {"tenant": "plant7"}, format="json", headers=seen)
-        assert no(answer)[:2] == (409, "version_changed")
+        assert no(answer)[:2] == (412, "precondition_failed")
         assert registered.get(V1).json()["host_tenant"] == "plant8"
 
     def test_to_an_unknown_tenant_nothing_goes(self, registered: APIClient) -> None:

@@ -66,7 +66,7 @@ class TestSeen:
         with monkeypatch.context() as meanwhile:
             meanwhile.setattr(listing, "one", read_and_changed_at_once)
             answer = client.post(f"{TOKENS}/{token.pk}/{verb}", headers=stale)
-        assert (answer.status_code, answer.json()["code"]) == (409, "token_changed")
+        assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
         answer = client.post(f"{TOKENS}/{token.pk}/{verb}", headers=stale)
         assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
         assert ApiToken.objects.get(pk=token.pk).state() == "live"
