@@ -10,6 +10,10 @@ MOST = timedelta(days=36_500)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
+class TooLong(ArgumentTypeError):
+    """It is a length of time, beyond any that we reckon with."""
+
+
 def read(text: str) -> timedelta:
     """A length of time; for `argparse`, which turns the error into a line of its own."""
     form = _FORM.fullmatch(text)
@@ -17,5 +21,5 @@ def read(text: str) -> timedelta:
         raise ArgumentTypeError(f"{text!r} is no length of time; write 90s, 15m, 2h or 14d")
     length = timedelta(seconds=int(form[1]) * _SECONDS[form[2]])
     if length > MOST:
-        raise ArgumentTypeError(f"{text!r} is too long; write at most {MOST.days}d")
+        raise TooLong(f"{text!r} is too long; write at most {MOST.days}d")
     return length

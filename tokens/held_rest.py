@@ -36,10 +36,12 @@ class Span(Parameter):
     def read(self, sent: str) -> timedelta:
         try:
             span = durations.read(sent)
+        except durations.TooLong:
+            span = durations.MOST
         except ArgumentTypeError as wrong:
             raise self.refuse(f"'{self.name}' is a length of time; write 90s, 15m, 2h or 14d.") from wrong
         if span > LONGEST:
-            raise self.refuse(f"'{self.name}' is at most {LONGEST.days}d.")
+            raise self.refuse(f"'{self.name}' is too long; write at most {LONGEST.days}d.")
         return span
 
     def shape(self) -> dict[str, Any]:

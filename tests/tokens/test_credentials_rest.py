@@ -264,6 +264,11 @@ class TestList:
         documented = re.search(held_rest.EXPIRES_WITHIN.shape()["pattern"], span) is not None
         assert (client.get(CREDENTIALS, {"expires_within": span}).status_code == 200) is documented
 
+    @pytest.mark.parametrize("span", ["3661d", "99999d"])
+    def test_a_time_that_is_too_long_is_told_the_longest(self, client: APIClient, span: str) -> None:
+        answer = client.get(CREDENTIALS, {"expires_within": span})
+        assert no(answer) == (400, "invalid", "'expires_within' is too long; write at most 3660d.")
+
     @pytest.mark.parametrize("form", ["{}", "secret={}", " {} "])
     def test_a_secret_in_the_question_is_refused_without_being_repeated(
         self, client: APIClient, issue: Callable[..., Any], form: str
