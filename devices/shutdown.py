@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 
-from devices import shutdown_fields, shutdown_refusals, shutdown_start
+from devices import shutdown_askers, shutdown_fields, shutdown_refusals, shutdown_start
 from devices.models import ID, Device, JobState, ShutdownJob, ShutdownTarget, TargetState, Via
+from devices.shutdown_askers import Asker
 from devices.shutdown_fields import Order
 from devices.shutdown_states import RETRIED
 from portal import audit, clock, outbox, rows
@@ -51,14 +52,13 @@ def order(
     """Order the shutdown of these devices, frozen now, each of which goes off at most once.
 
     From two devices on `confirm_count` must be their number. One device that cannot be shut down is a refusal; among
-    several it is skipped. From `SHUTDOWN_APPROVAL_FROM` devices on, together with what the same person ordered without
-    approval in the last ten minutes, another person has to approve it. Ordered twice under one `key`, as by a double
-    click, it is the same. `app` and `installation` are those of the app on the device that asks.
+    several it is skipped. From `SHUTDOWN_APPROVAL_FROM` devices on, together with what the same person or the same app
+    ordered without approval in the last ten minutes, another person has to approve it. Ordered twice under one `key`,
+    as by a double click, it is the same. `app` and `installation` are those of the app on the device that asks.
     """
     now = clock.now()
-    if by.owner is not None:
-        # Of two orders at once the second counts the first.
-        User.objects.select_for_update().get(pk=by.owner)
+    # Of two orders at once the second counts the first. What an app on a device asks for its own device is its own.
+    asker = Asker(None) if via == Via.EDGE_APP else shutdown_askers.of(by, lock=True)
     if key is not None and (made := ShutdownJob.objects.filter(pk=key).first()):
         return _same(made, wanted, by)
     shutdown_fields.judge(wanted, now)
@@ -67,7 +67,7 @@ def order(
     refuse_unknown(wanted, devices)
     unfit = shutdown_start.unfit(devices)
     refuse_unfit(devices, unfit)
-    needs_second = needs_approval(len(devices) - len(unfit), by=by, now=now, start_at=wanted.start_at)
+    needs_second = needs_approval(len(devices) - len(unfit), asker=asker, now=now, start_at=wanted.start_at)
     job = ShutdownJob(
         id=key or uuid4(),
         state=_first_state(wanted, needs_approval=needs_second),
@@ -75,6 +75,8 @@ def order(
         via=via,
         requested_by=str(by),
         requester_id=by.owner,
+        credential=asker.credential,
+        credential_owner_id=asker.person if asker.credential else None,
         app=app,
         installation=installation,
         execute_now=wanted.execute_now,
@@ -194,20 +196,20 @@ def approvers(*, but: Any) -> bool:
     return User.objects.filter(is_active=True, role__in=roles).exclude(pk=but).exists()
 
 
-def needs_approval(number: int, *, by: Actor, now: datetime, start_at: datetime | None = None) -> bool:
+def needs_approval(number: int, *, asker: Asker, now: datetime, start_at: datetime | None = None) -> bool:
     """Whether an order for so many devices has to be approved; refused where nobody else could."""
     least = settings.SHUTDOWN_APPROVAL_FROM
-    if not least or by.owner is None:
+    if not least or not asker.is_known:
         return False
     begins = start_at or now
-    own = ShutdownJob.objects.filter(requester=by.owner, needs_approval=False)
+    own = ShutdownJob.objects.filter(asker.own(), needs_approval=False)
     # Orders of other days that are to begin together are one to the fleet.
     together = Q(state=JobState.SCHEDULED, start_at__range=(begins - COUNTED_FOR, begins + COUNTED_FOR))
     lately = own.filter(Q(created_at__gt=now - COUNTED_FOR) | together)
     ordered = lately.aggregate(devices=Sum("device_count", default=0))["devices"]
     if number + ordered < least:
         return False
-    if not approvers(but=by.owner):
+    if not approvers(but=asker.person):
         raise shutdown_refusals.NoSecondApprover(number + ordered)
     return True
 

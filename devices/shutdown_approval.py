@@ -22,7 +22,7 @@ def approve(
     confirm_count: int | None = None,
     unchanged: Callable[[ShutdownJob], None] = lambda locked: None,
 ) -> ShutdownJob:
-    """Let it start: now, or at its time. The one who ordered it cannot, in person or by a token.
+    """Let it start: now, or at its time. The one who ordered it cannot, in person or by a token, nor can an app.
 
     `confirm_count` must be the number of its devices. `unchanged` refuses, of the locked one, what is not what was
     looked at.
@@ -79,7 +79,7 @@ def how_many_await(*, by: Actor) -> int:
 
 
 def _awaiting(by: Actor) -> "QuerySet[ShutdownJob]":
-    own = Q(requester=by.owner) if by.owner is not None else Q(pk=None)
+    own = Q(requester=by.owner) | Q(credential_owner=by.owner) if by.owner is not None else Q(pk=None)
     # An older one is past its `decide_by`; state and age are indexed together.
     lately = ShutdownJob.objects.filter(created_at__gt=timezone.now() - shutdown.DECIDED_WITHIN)
     return lately.filter(state=JobState.AWAITING_APPROVAL).exclude(own)
@@ -88,8 +88,10 @@ def _awaiting(by: Actor) -> "QuerySet[ShutdownJob]":
 def _judge(job: ShutdownJob, by: Actor) -> None:
     if job.state != JobState.AWAITING_APPROVAL:
         raise shutdown_refusals.NotAwaiting(job)
-    if by.owner is None or by.owner == job.requester_id:
-        raise shutdown_refusals.SamePerson
+    if by.owner is None:
+        raise shutdown_refusals.NoPerson
+    if job.is_of(by.owner):
+        raise shutdown_refusals.SamePerson(job)
 
 
 def _waiting(job: ShutdownJob) -> list[str]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, Q
 
-from devices import installed, shutdown_cancel, shutdown_finish, shutdown_ids, shutdown_refusals
+from devices import installed, shutdown_askers, shutdown_cancel, shutdown_finish, shutdown_ids, shutdown_refusals
 from devices.models import OPEN, Device, ShutdownAck, ShutdownTarget, TargetState
 from devices.shutdown_states import WAS_CLAIMED
 from portal import audit, clock, outbox, rows, text
@@ -62,7 +62,8 @@ def find(device: Device, job_id: str) -> ShutdownTarget:
 def claim(target: ShutdownTarget, nonce: str, *, by: Actor) -> Waiting:
     """Take the order: from here on it cannot be cancelled. The same nonce again is the same claim, another is refused.
 
-    It is cancelled instead if the account of who ordered or approved it is not active any more.
+    It is cancelled instead if the account of who ordered or approved it is not active any more, or the credentials of
+    the app that ordered it are disabled or revoked.
     """
     if not NONCE.fullmatch(nonce):
         raise Invalid("claim", "A claim is 16 to 64 of A-Z a-z 0-9 _ and -.")
@@ -147,16 +148,17 @@ def note_heard(target: ShutdownTarget, now: datetime) -> None:
 def _claim(target: ShutdownTarget, digest: str, by: Actor) -> datetime:
     """Claim it, or cancel it; nothing if it is not queued any more. When that was."""
     job, now = target.job, clock.now()
+    stands = shutdown_askers.stand(job.credential)
     behind_it = User.objects.filter(pk__in=[job.requester_id, job.approver_id], is_active=False)
     apps = installed.on([target.device_id])[target.device_id]
     wait = 0 if job.execute_now or not apps else job.max_ack_seconds
     queued = ShutdownTarget.objects.filter(pk=target.pk, state=TargetState.QUEUED, expires_at__gt=now)
     # No join here: only conditions on the row itself are asked again after a wait for its lock.
-    claimed = queued.filter(~Q(Exists(behind_it))).update(
+    claimed = stands and queued.filter(~Q(Exists(behind_it))).update(
         state=TargetState.CLAIMED, nonce=digest, claimed_at=now, deadline=now + timedelta(seconds=wait)
     )
     if not claimed:
-        if behind_it.exists():
+        if not stands or behind_it.exists():
             shutdown_cancel.for_inactive(target, by=by)
         return now
     rows.insert(

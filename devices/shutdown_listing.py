@@ -144,7 +144,7 @@ def under_way(most: int) -> list[ShutdownJob]:
 def verbs(job: ShutdownJob, numbers: Counts, *, by: Actor) -> list[str]:
     """What whoever asks may do with the shutdown as it stands."""
     follows = JOB_FOLLOWS[JobState(job.state)]
-    decides = JobState.REFUSED in follows and by.may(Scope.SHUTDOWNS_APPROVE) and by.owner != job.requester_id
+    decides = JobState.REFUSED in follows and by.may(Scope.SHUTDOWNS_APPROVE) and not job.is_of(by.owner)
     requests = by.may(Scope.SHUTDOWNS_REQUEST)
     possible = {
         "approve": decides,

@@ -163,7 +163,7 @@ def _standing(request: PageRequest, shown: Shown) -> dict[str, Any]:
         "shown": shown,
         "job": shown.job,
         "verbs": shutdown_listing.verbs(shown.job, shown.counts, by=request.actor),
-        "is_own": shown.job.requester_id == request.actor.owner,
+        "is_own": shown.job.is_of(request.actor.owner),
         "left": sum(shown.counts[state] for state in NOT_CLAIMED),
         "cancel": CancelForm(),
         "approve": _approval(request, shown.job),

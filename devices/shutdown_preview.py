@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devices import installed, shutdown, shutdown_fields, shutdown_refusals, shutdown_start
+from devices import installed, shutdown, shutdown_askers, shutdown_fields, shutdown_refusals, shutdown_start
 from devices.models import Device
 from devices.shutdown_fields import Order
 from portal import clock
@@ -48,5 +48,5 @@ def preview(wanted: Order, *, by: Actor) -> Preview:
         code, other = unfit.get(device.pk, ("", None))
         why = str(shutdown_refusals.standing(device.pk, code, device.status, other)) if code else ""
         named.append(Named(device, apps.get(device.pk, []), why))
-    needs_approval = shutdown.needs_approval(len(devices) - len(unfit), by=by, now=now, start_at=wanted.start_at)
-    return Preview(named, needs_approval)
+    asker, number = shutdown_askers.of(by), len(devices) - len(unfit)
+    return Preview(named, shutdown.needs_approval(number, asker=asker, now=now, start_at=wanted.start_at))

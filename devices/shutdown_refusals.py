@@ -67,8 +67,19 @@ class NoSecondApprover(Refusal):
 class SamePerson(Refusal):
     status, code = 403, "same_person"
 
+    def __init__(self, job: ShutdownJob) -> None:
+        by_app = "An app ordered this shutdown by credentials of yours"
+        how = by_app if job.credential else "You ordered this shutdown yourself"
+        super().__init__(f"{how}; another person has to approve it.")
+
+
+class NoPerson(Refusal):
+    """An app decides on no order, its own or another's."""
+
+    status, code = 403, "same_person"
+
     def __init__(self) -> None:
-        super().__init__("You ordered this shutdown yourself; another person has to approve it.")
+        super().__init__("An app can neither approve nor refuse a shutdown; ask a person who holds shutdowns:approve.")
 
 
 class NotAwaiting(Refusal):

@@ -98,7 +98,7 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
         """Order the shutdown of devices by their ids; each goes off at most once, and never after it has expired.
 
         One device that cannot be shut down is a 409 that says why; among several it is `skipped`. From a number of
-        devices on that the installation sets another person has to approve it.
+        devices on that the installation sets another person has to approve it, whether a person or an app orders.
         """
         wanted = _said(NewShutdownSerializer, request)
         confirm = wanted.validated_data.get("confirm_count")
@@ -152,7 +152,7 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     )
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: UUID) -> Response:
-        """Let it start. Whoever ordered it cannot, in person or by a token."""
+        """Let it start. Whoever ordered it cannot, in person or by a token, and no app can."""
         wanted = _said(ApproveSerializer, request)
         job = shutdown_approval.approve(
             self.get_object(), by=self.actor, unchanged=self.unchanged, **wanted.validated_data

@@ -11,6 +11,7 @@ class TokensConfig(AppConfig):
         import tokens.owner_endings
 
         # isort: split
+        import tokens.asker_source
         import tokens.device_endings
         import tokens.device_sections
         import tokens.expiring

@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("requested_by", models.CharField(max_length=200)),
+                ("credential", models.CharField(blank=True, max_length=100)),
                 ("app", models.CharField(blank=True, max_length=100)),
                 ("installation", models.CharField(blank=True, max_length=36)),
                 ("execute_now", models.BooleanField(default=False)),
@@ -63,6 +64,15 @@ class Migration(migrations.Migration):
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="approved_shutdowns",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "credential_owner",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
@@ -89,6 +99,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["-created_at", "-id"], name="shutdown_by_age"),
                     models.Index(fields=["requester", "created_at"], name="shutdown_by_requester"),
+                    models.Index(fields=["credential", "created_at"], name="shutdown_by_credential"),
                     models.Index(fields=["state", "created_at"], name="shutdown_by_state"),
                 ],
                 "constraints": [

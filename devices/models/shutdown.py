@@ -1,7 +1,7 @@
 """Shutdowns: who ordered one and why, each device that it is for, and the apps that were told on it."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -53,6 +53,9 @@ class Via(models.TextChoices):
 class ShutdownJob(models.Model):
     """An order to shut devices down. `requester` and `approver` are the people behind it, and must be active.
 
+    An app that orders over REST has no requester: `credential` names what it did so with, and `credential_owner` is
+    the person to whom that belonged, if anybody.
+
     It starts at once, at `start_at`, or when it is approved, at latest by `decide_by`; from its start on it is valid
     for `ttl_seconds`. `app` and `installation` name the app on the device that asked for it, if one did.
     """
@@ -63,6 +66,8 @@ class ShutdownJob(models.Model):
     via = models.CharField(max_length=8, choices=Via)
     requested_by = models.CharField(max_length=200)
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="shutdowns")
+    credential = models.CharField(max_length=100, blank=True)
+    credential_owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     app = models.CharField(max_length=100, blank=True)
     installation = models.CharField(max_length=36, blank=True)
     execute_now = models.BooleanField(default=False)
@@ -95,6 +100,7 @@ class ShutdownJob(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["-created_at", "-id"], name="shutdown_by_age"),
             models.Index(fields=["requester", "created_at"], name="shutdown_by_requester"),
+            models.Index(fields=["credential", "created_at"], name="shutdown_by_credential"),
             # Of all states: an index on some SQLite would not take.
             models.Index(fields=["state", "created_at"], name="shutdown_by_state"),
         ]
@@ -104,6 +110,10 @@ class ShutdownJob(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("shutdowns:detail", args=[self.pk])
+
+    def is_of(self, person: Any) -> bool:
+        """Whether this person, by key, ordered it, or an app by credentials of theirs."""
+        return person is not None and person in (self.requester_id, self.credential_owner_id)
 
     @property
     def is_final(self) -> bool:

@@ -15,7 +15,7 @@ CODES: Mapping[str, str] = {
     "refused": "the shutdown was refused",
     "device_denied": "it was denied",
     "device_not_accepted": "it was not accepted",
-    "requester_inactive": "the account of whoever ordered or approved it is not active any more",
+    "requester_inactive": "whoever ordered or approved it is not active any more",
     "open_job": "another shutdown of it was still open",
 }
 

@@ -23,13 +23,16 @@ from devices import (
     shutdown_counts,
     shutdown_deadlines,
     shutdown_fields,
+    shutdown_refusals,
 )
 from devices.models import Device, ShutdownJob, ShutdownTarget, Status, Via
 from devices.shutdown_claim import Report
 from portal.actor import Actor
 from portal.models import User
 from portal.scopes import Scope
-from tokens import issuing
+from tokens import access_tokens, issuing, shown_secrets, switching
+from tokens.models import AppCredential, AppVersion
+from tokens.overlap import Rotated
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +75,21 @@ def client(token_of: Callable[..., APIClient], administrator: User) -> APIClient
 def other(token_of: Callable[..., APIClient], operator: User) -> APIClient:
     """The client of a second person."""
     return token_of(operator)
+
+
+@pytest.fixture
+def app_of(
+    make_version: Callable[..., AppVersion], make_credential: Callable[..., Rotated]
+) -> Callable[..., APIClient]:
+    """The REST client of an app whose credentials belong to this person, or to nobody."""
+
+    def client(app: str, owner: User | None) -> APIClient:
+        scopes = (Scope.SHUTDOWNS_READ, Scope.SHUTDOWNS_REQUEST, Scope.SHUTDOWNS_APPROVE)
+        issued = make_credential(make_version(app=app, scopes=scopes), owner=owner, scopes=scopes)
+        buyer = shown_secrets.of_client(issued.holder.client_id, issued.text, address="192.0.2.7")
+        return APIClient(headers={"Authorization": f"Bearer {access_tokens.technical(buyer, 'main')}"})
+
+    return client
 
 
 @pytest.fixture
@@ -235,6 +253,64 @@ class TestApproval:
 
     def test_with_nobody_to_approve_it_is_refused_at_once(self, client: APIClient, fleet: list[str]) -> None:
         assert no(order(client, *fleet)) == (409, "no_second_approver")
+
+    def test_what_an_app_orders_awaits_a_person(
+        self, app_of: Callable[..., APIClient], client: APIClient, fleet: list[str]
+    ) -> None:
+        app, stranger = app_of("press", None), app_of("other", None)
+        job = made(app, *fleet)
+        assert (job["state"], job["requested_by"]) == ("awaiting_approval", "app main-press-v1.0.0")
+        for asking in (app, stranger):
+            for verb, said in (("approve", {"confirm_count": 3}), ("refuse", {"reason": REASON})):
+                answer = act(asking, job, verb, **said)
+                assert no(answer) == (403, "same_person")
+                assert "ask a person" in answer.json()["error"]
+        assert act(client, job, "approve", confirm_count=3).json()["state"] == "running"
+
+    def test_small_orders_of_an_app_are_counted_together_and_not_those_of_others(
+        self, app_of: Callable[..., APIClient], client: APIClient, fleet: list[str]
+    ) -> None:
+        app = app_of("press", None)
+        assert made(app, "press-1", "press-2")["state"] == "running"
+        assert made(app_of("other", None), "press-3")["state"] == "running"
+        ShutdownTarget.objects.update(state="cancelled")
+        assert made(client, "press-3")["state"] == "running"
+        ShutdownTarget.objects.update(state="cancelled")
+        assert made(app, "press-3")["state"] == "awaiting_approval"
+
+    def test_whose_credentials_they_are_does_not_approve_it_and_it_counts_as_theirs(
+        self,
+        app_of: Callable[..., APIClient],
+        client: APIClient,
+        other: APIClient,
+        fleet: list[str],
+        administrator: User,
+        operator: User,
+    ) -> None:
+        job = made(app_of("press", administrator), *fleet)
+        answer = act(client, job, "approve", confirm_count=3)
+        assert "credentials of yours" in answer.json()["error"]
+        assert no(answer) == (403, "same_person")
+        assert shutdown_approval.how_many_await(by=Actor.person(administrator)) == 0
+        assert shutdown_approval.how_many_await(by=Actor.person(operator)) == 1
+        assert act(other, job, "refuse", reason=REASON).json()["state"] == "refused"
+        assert made(client, "press-1", "press-2")["state"] == "running"
+        assert made(app_of("other", administrator), "press-3")["state"] == "awaiting_approval"
+
+    def test_with_nobody_but_whose_credentials_they_are_it_is_refused_at_once(
+        self, app_of: Callable[..., APIClient], fleet: list[str], administrator: User
+    ) -> None:
+        assert no(order(app_of("press", administrator), *fleet)) == (409, "no_second_approver")
+
+    @pytest.mark.parametrize("end", ["disable", "revoke"])
+    def test_an_app_that_is_shut_out_before_the_claim_shuts_nothing_down(
+        self, app_of: Callable[..., APIClient], fleet: list[str], end: str
+    ) -> None:
+        job = made(app_of("press", None), "press-1")
+        getattr(switching, end)(AppCredential.objects.get(), by=Actor.command("test"), reason=REASON)
+        with pytest.raises(shutdown_refusals.JobCancelled):
+            claim(job)
+        assert ShutdownTarget.objects.get().code == "requester_inactive"
 
     def test_what_was_changed_since_it_was_read_is_not_approved(
         self, client: APIClient, other: APIClient, fleet: list[str]

@@ -163,16 +163,17 @@ class Shutdowns(RuleBasedStateMachine):
 
     @rule(devices=several, who=people, now=rarely, in_a_minute=rarely, by_app=rarely)
     def order(self, devices: Sequence[str], who: int, now: bool, in_a_minute: bool, by_app: bool) -> None:
-        by, facts = self.people[who], {}
+        by, via, facts = self.people[who], Via.API, {}
         if by_app:
-            by, facts = Actor.app("historian", (), credential="i1"), {"installation": "i1", "app": "historian"}
+            by, via = Actor.app("historian", (), credential="i1"), Via.EDGE_APP
+            facts = {"installation": "i1", "app": "historian"}
         start = clock.now() + timedelta(seconds=60) if in_a_minute else None
         wanted = Order(devices, REASON, execute_now=now, start_at=start)
         fit = Device.objects.filter(pk__in=devices, denied_at=None, status="accepted")
         busy = ShutdownTarget.objects.filter(state__in=OPEN).values("device_id")
         possible = fit.exclude(pk__in=busy).exists() and Device.objects.filter(pk__in=devices).count() == len(devices)
         said = self.attempt(
-            lambda: shutdown.order(wanted, by=by, via=Via.API, confirm_count=len(devices), **facts)  # type: ignore[arg-type]
+            lambda: shutdown.order(wanted, by=by, via=via, confirm_count=len(devices), **facts)  # type: ignore[arg-type]
         )
         code = self.refused(said)
         assert code in ("failed", "no_second_approver") or (code is None) == possible
