@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from devices import arrival, keychange, seen
+from devices import arrival, keychange, seen, shutdown_heard
 from devices.enrolment import Candidate
 from devices.keys import Key
 from devices.models import Device, Introduction, Status
@@ -80,7 +80,8 @@ def meet(device_id: str, key: Key, *, ca: str, address: str) -> Contact:
     """Judge a device that has proved `key` and is called `device_id` by the device CA with the fingerprint `ca`.
 
     An unknown one is created, a preauthorized one accepted, another key opens a key change request. One that has to
-    wait costs one look, and at most one write a minute. Of a denied one nothing is stored.
+    wait costs one look, and at most one write a minute. Of a denied one nothing is stored. One that said that it powers
+    off has not, if it comes.
     """
     contact = arrival.settle(lambda: _judge(device_id, key, ca, address), named=device_id)
     device = contact.device
@@ -100,7 +101,9 @@ def _judge(device_id: str, key: Key, ca: str, address: str) -> Contact:
             return Contact(arrival.create(Candidate(device_id, {}, ca), key, address=address), key, None)
         except arrival.TooManyWaiting:
             raise TooManyWaiting(device_id, key) from None
-    device, said = found
+    device, said, executing = found
+    if executing is not None and device.fingerprint == key.fingerprint:
+        shutdown_heard.note(executing)
     if device.is_denied or (device.is_admitted and device.fingerprint == key.fingerprint):
         return Contact(device, key, said)
     by = Actor.device(device_id, address)
@@ -113,8 +116,9 @@ def _judge(device_id: str, key: Key, ca: str, address: str) -> Contact:
     return Contact(device, key, said)
 
 
-def _look(device_id: str) -> tuple[Device, Said | None] | None:
-    """The device and its last check-in in one look, past the ORM: every call of every device begins with it."""
+def _look(device_id: str) -> tuple[Device, Said | None, int | None] | None:
+    """The device, its last check-in, and which shutdown it said that it carries out, in one look past the ORM: every
+    call of every device begins with it."""
     with connection.cursor() as cursor:
         cursor.execute(_LOOK, [device_id])
         row: Any = cursor.fetchone()
@@ -122,13 +126,15 @@ def _look(device_id: str) -> tuple[Device, Said | None] | None:
         return None
     columns = len(_COLUMNS)
     device = Device.from_db(connection.alias, _COLUMNS, [rows.aware(value) for value in row[:columns]])
-    return device, None if row[columns] is None else dict(zip(_SAID, row[columns:], strict=True))
+    *said, executing = row[columns:]
+    return device, None if said[0] is None else dict(zip(_SAID, said, strict=True)), executing
 
 
 _COLUMNS = [field.attname for field in Device._meta.concrete_fields]
 _SAID = ("target", "tag", "apps", "ostree_hash")
 _LOOK = (
-    f"SELECT {', '.join(f'd.{name}' for name in _COLUMNS)}, {', '.join(f'c.{name}' for name in _SAID)} "  # noqa: S608
+    f"SELECT {', '.join(f'd.{name}' for name in _COLUMNS)}, {', '.join(f'c.{name}' for name in _SAID)}, "  # noqa: S608
+    f"({shutdown_heard.UNHEARD}) "
     "FROM devices_device d LEFT JOIN devices_checkin c ON c.device_id = d.id WHERE d.id = %s"
 )
 

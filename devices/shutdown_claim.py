@@ -23,8 +23,6 @@ from portal.refusal import Invalid
 from portal.topics import Topic
 
 NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-# A device that was heard so soon after it said that it powers off may have had the request under way.
-SLACK = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,6 @@ def next_for(device: Device) -> ShutdownTarget | None:
     if target is None:
         return None
     now = clock.now()
-    note_heard(target, now)
     is_ready = target.state == TargetState.QUEUED and target.expires_at is not None and target.expires_at > now
     return target if is_ready else None
 
@@ -85,12 +82,6 @@ def waiting(target: ShutdownTarget) -> Waiting:
         return Waiting(target, left, acks, [], proceed=False)
     missing = awaited(target, acks) if target.state == TargetState.CLAIMED and left else []
     return Waiting(target, left, acks, missing, proceed=not missing)
-
-
-def progress(target: ShutdownTarget) -> Waiting:
-    """The same for the device that asks for it, and so is heard."""
-    note_heard(target, clock.now())
-    return waiting(target)
 
 
 def awaited(target: ShutdownTarget, acks: list[ShutdownAck]) -> list[ShutdownAck]:
@@ -136,12 +127,6 @@ def report(target: ShutdownTarget, said: Report, *, by: Actor) -> TargetState:
     if target.claimed_at is None:
         raise shutdown_refusals.NotClaimed(target)
     raise shutdown_refusals.AlreadyReported(target)
-
-
-def note_heard(target: ShutdownTarget, now: datetime) -> None:
-    """Remember that a device talks on that said that it powers off."""
-    if target.state == TargetState.EXECUTING and target.executing_at and now > target.executing_at + SLACK:
-        ShutdownTarget.objects.filter(pk=target.pk, state=TargetState.EXECUTING, heard_at=None).update(heard_at=now)
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from devices import shutdown, shutdown_finish, shutdown_start
 from devices.models import Device, JobState, ShutdownJob, ShutdownTarget, TargetState
-from devices.shutdown_claim import SLACK
+from devices.shutdown_heard import SLACK
 from portal import audit, clock, outbox
 from portal.actor import Actor
 from portal.topics import Topic

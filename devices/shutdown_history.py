@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 
 from devices.models import Device, ShutdownTarget, TargetState
-from devices.shutdown_claim import SLACK
+from devices.shutdown_heard import SLACK
 
 LATEST = 10
 

@@ -310,18 +310,26 @@ class TestProgress:
         told = call("GET", f"/jobs/{job}").json()
         assert (told["state"], told["proceed"]) == ("expired", False)
 
-    @pytest.mark.parametrize("path", ["/jobs/next", "/jobs/{job}"])
+    @pytest.mark.parametrize("path", ["/jobs/next", "/jobs/{job}", "/device", "/config", "/jobs/{job}/report"])
     def test_one_that_still_asks_after_it_said_that_it_powers_off_is_heard(
         self, order: Callable[..., str], path: str
     ) -> None:
         job = order()
         claim(job)
         report(job, "executing")
-        call("GET", path.format(job=job))
+        again = (
+            ("POST", path.format(job=job), {"state": "executing"})
+            if "report" in path
+            else ("GET", path.format(job=job))
+        )
+        call(*again)
         assert target().heard_at is None  # It may have been under way.
         later(seconds=30)
-        call("GET", path.format(job=job))
+        assert call(*again).status_code < 300
         assert target().heard_at is not None
+        with CaptureQueriesContext(connection) as asked:
+            call("GET", "/config")
+        assert not [query for query in asked if query["sql"].startswith("UPDATE")]  # Once is enough.
         later(seconds=31)
         shutdown_deadlines.move_on(by=Actor.worker())
         assert target().state == "unconfirmed"
