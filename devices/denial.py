@@ -92,6 +92,7 @@ def purge(device: Device, *, by: Actor, reason: str = "", seen: int | None = Non
         raise Changed(_changed(device))
     locked.delete()
     shutdown_cancel.withdraw([key], shutdown_cancel.NOT_ACCEPTED, by=by)
+    shutdown_cancel.forget(key)
     audit.record(by, "device.purged", ("device", key), before=before, reason=reason)
     outbox.put(Topic.DEVICE_PURGED, {"device": key, "by": str(by)})
 

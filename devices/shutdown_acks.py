@@ -19,9 +19,8 @@ def pending(device_id: str) -> ShutdownTarget | None:
 
 def find(device_id: str, job_id: str) -> ShutdownTarget:
     """The part of this shutdown that is for the device on which an app asks, whoever ordered it."""
-    target = (
-        ShutdownTarget.objects.filter(job=shutdown_ids.read(job_id), device_id=device_id).select_related("job").first()
-    )
+    there = ShutdownTarget.objects.filter(job=shutdown_ids.read(job_id), device_id=device_id, is_former=False)
+    target = there.select_related("job").first()
     if target is None:
         raise shutdown_refusals.UnknownForDevice
     return target

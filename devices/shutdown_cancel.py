@@ -1,6 +1,7 @@
 """What was not claimed yet is taken back: by a person, by the app that asked, or because the device lost its place.
 
-Before the claim, cancelling always wins: both are guarded updates of one row.
+Before the claim, cancelling always wins: both are guarded updates of one row. Of what a device without a place has
+claimed nobody hears any more.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -8,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from devices import shutdown, shutdown_fields, shutdown_refusals, shutdown_start
+from devices import shutdown, shutdown_fields, shutdown_finish, shutdown_refusals, shutdown_start
 from devices.models import ShutdownJob, ShutdownTarget, TargetState
-from devices.shutdown_states import NOT_CLAIMED
+from devices.shutdown_states import HELD, NOT_CLAIMED, UNDER_WAY
 from portal import audit, clock, outbox
 from portal.actor import Actor
 from portal.refusal import Invalid
@@ -63,9 +65,18 @@ def cancel(
 def withdraw(devices: Collection[str], code: str, *, by: Actor) -> None:
     """Cancel what these devices have not claimed, in the transaction in which they lose their place.
 
-    What they have claimed cannot be recalled.
+    What they have claimed cannot be recalled, nor can they report it: it stays unconfirmed.
     """
-    _withdraw(ShutdownTarget.objects.filter(device_id__in=devices, state__in=NOT_CLAIMED), code, by)
+    under_way = ShutdownTarget.objects.filter(device_id__in=devices, state__in=UNDER_WAY)
+    for job in _jobs_of(under_way):
+        theirs = under_way.filter(job=job)
+        _cancel(job, theirs.filter(state__in=NOT_CLAIMED), code, by, "", clock.now())
+        _lose(job, theirs.filter(state__in=HELD), code, by)
+
+
+def forget(device_id: str) -> None:
+    """Keep the shutdowns of a device that is removed from the one that comes with its id after it."""
+    ShutdownTarget.objects.filter(device_id=device_id).update(is_former=True)
 
 
 @transaction.atomic
@@ -81,9 +92,24 @@ def for_inactive(target: ShutdownTarget, *, by: Actor) -> None:
 
 
 def _withdraw(left: "shutdown_start.Targets", code: str, by: Actor, reason: str = "") -> int:
-    jobs = sorted(set(left.order_by().values_list("job_id", flat=True)))
-    locked = ShutdownJob.objects.select_for_update().filter(pk__in=jobs).order_by("pk")
-    return sum(len(_cancel(job, left.filter(job=job), code, by, reason, clock.now())) for job in locked)
+    return sum(len(_cancel(job, left.filter(job=job), code, by, reason, clock.now())) for job in _jobs_of(left))
+
+
+def _jobs_of(targets: "shutdown_start.Targets") -> "QuerySet[ShutdownJob]":
+    """Their jobs, locked in one order."""
+    jobs = sorted(set(targets.order_by().values_list("job_id", flat=True)))
+    return ShutdownJob.objects.select_for_update().filter(pk__in=jobs).order_by("pk")
+
+
+def _lose(job: ShutdownJob, held: "shutdown_start.Targets", code: str, by: Actor) -> None:
+    """Give up on what devices have claimed that cannot report any more; the job is locked."""
+    locked = list(held.select_for_update().order_by("device_id"))
+    if not locked:
+        return
+    now, lost = clock.now(), ShutdownTarget.objects.filter(pk__in=[each.pk for each in locked])
+    lost.update(state=TargetState.UNCONFIRMED, code=code, finished_at=now)
+    shutdown_start.settle(job, now)
+    shutdown_finish.tell(job, [each.device_id for each in locked], TargetState.UNCONFIRMED, by, {"code": code})
 
 
 def _cancel(

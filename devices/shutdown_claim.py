@@ -49,7 +49,7 @@ def next_for(device: Device) -> ShutdownTarget | None:
 
 def find(device: Device, job_id: str) -> ShutdownTarget:
     """The part of this shutdown that is for this device; before its start the device need not know of it."""
-    asked = ShutdownTarget.objects.filter(job=shutdown_ids.read(job_id), device_id=device.pk)
+    asked = ShutdownTarget.objects.filter(job=shutdown_ids.read(job_id), device_id=device.pk, is_former=False)
     target = asked.exclude(state=TargetState.WAITING).select_related("job").first()
     if target is None:
         raise shutdown_refusals.UnknownForDevice
@@ -80,7 +80,9 @@ def waiting(target: ShutdownTarget) -> Waiting:
     left = max(0, math.ceil((target.deadline - now).total_seconds())) if target.deadline else 0
     if target.state not in WAS_CLAIMED:
         return Waiting(target, left, acks, [], proceed=False)
-    missing = awaited(target, acks) if target.state == TargetState.CLAIMED and left else []
+    # A device that lost its place and has it again asks on.
+    waits = left and target.state in (TargetState.CLAIMED, TargetState.UNCONFIRMED)
+    missing = awaited(target, acks) if waits else []
     return Waiting(target, left, acks, missing, proceed=not missing)
 
 

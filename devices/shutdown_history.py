@@ -37,7 +37,8 @@ def of(device: Device) -> list[ShutdownTarget]:
 
 def _went_last(ids: Iterable[str]) -> dict[str, ShutdownTarget]:
     """When each device went off by command the last time; one step in an index for each, however long its history."""
-    succeeded = ShutdownTarget.objects.filter(device_id=OuterRef("pk"), state=TargetState.SUCCEEDED)
+    own = ShutdownTarget.objects.filter(device_id=OuterRef("pk"), is_former=False)
+    succeeded = own.filter(state=TargetState.SUCCEEDED)
     last = Device.objects.filter(pk__in=list(ids)).values(last=Subquery(succeeded.order_by("-pk").values("pk")[:1]))
     return {target.device_id: target for target in ShutdownTarget.objects.filter(pk__in=last).select_related("job")}
 

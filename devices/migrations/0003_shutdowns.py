@@ -173,6 +173,7 @@ class Migration(migrations.Migration):
                 ("reported_at", models.DateTimeField(null=True)),
                 ("device_time", models.CharField(blank=True, max_length=64)),
                 ("finished_at", models.DateTimeField(null=True)),
+                ("is_former", models.BooleanField(default=False)),
                 (
                     "job",
                     models.ForeignKey(

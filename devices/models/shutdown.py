@@ -124,7 +124,8 @@ class ShutdownTarget(models.Model):
     """One device of a shutdown, by its id, which outlives its record. Of open ones a device has one at most.
 
     `nonce` is the digest of what the device claimed it with. `heard_at` is when the device was heard though it had said
-    that it powers off; `reported_at` is its last report, `finished_at` when the outcome stood.
+    that it powers off; `reported_at` is its last report, `finished_at` when the outcome stood. `is_former` marks those
+    of a device that was removed: what comes with its id is another.
     """
 
     job = models.ForeignKey(ShutdownJob, models.CASCADE, related_name="targets")
@@ -142,6 +143,7 @@ class ShutdownTarget(models.Model):
     reported_at = models.DateTimeField(null=True)
     device_time = models.CharField(max_length=64, blank=True)
     finished_at = models.DateTimeField(null=True)
+    is_former = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar = [

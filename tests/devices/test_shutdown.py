@@ -19,6 +19,7 @@ from devices import (
     shutdown_claim,
     shutdown_deadlines,
     shutdown_heard,
+    shutdown_history,
     submission,
 )
 from devices.models import Device, ShutdownJob, ShutdownTarget, Status, Via
@@ -297,6 +298,57 @@ class TestDevice:
         job = order(ada, "press-1", "press-2")
         verb(Device.objects.get(pk="press-1"), by=ada)
         assert states(job) == {"press-1": "cancelled", "press-2": "queued"}
+
+    @pytest.mark.parametrize("executing", [False, True])
+    @pytest.mark.parametrize(
+        ("verb", "code"),
+        [("deny", "device_denied"), ("purge", "device_not_accepted"), ("reject", "device_not_accepted")],
+    )
+    def test_nor_is_it_awaited_with_what_it_has_claimed(
+        self, fleet: list[str], ada: Actor, verb: str, code: str, executing: bool
+    ) -> None:
+        job, device = order(ada, "press-1", "press-2"), Device.objects.get(pk="press-1")
+        claim(job)
+        if executing:
+            report(job, "executing")
+        if verb == "reject":
+            admission.decide(device, Status.REJECTED, by=ada)
+        else:
+            getattr(denial, verb)(device, by=ada)
+        assert (target(job).state, target(job).code, bool(target(job).finished_at)) == ("unconfirmed", code, True)
+        assert states(job)["press-2"] == "queued"
+        assert Outbox.objects.get(topic="shutdown.finished").body["outcome"] == "unconfirmed"
+        shutdown_cancel.cancel(job, by=ada, reason=REASON)
+        assert stands(job) == "completed_with_errors"
+
+    def test_one_that_has_its_place_again_still_waits_for_its_apps(
+        self, fleet: list[str], ada: Actor, apps: dict[str, list[installed.App]]
+    ) -> None:
+        apps["press-1"] = [installed.App("i1", "historian", "v1")]
+        job, device = order(ada, "press-1"), Device.objects.get(pk="press-1")
+        claim(job)
+        admission.decide(device, Status.REJECTED, by=ada)
+        admission.decide(device, Status.ACCEPTED, by=ada)
+        assert not shutdown_claim.waiting(target(job)).proceed
+        later(job, seconds=31)
+        assert shutdown_claim.waiting(target(job)).proceed
+        assert (report(job, "succeeded"), stands(job)) == ("succeeded", "completed")
+
+    def test_what_comes_with_the_id_of_one_that_was_removed_is_another(
+        self, fleet: list[str], ada: Actor, make_device: Callable[..., Device]
+    ) -> None:
+        went, held = order(ada, "press-1"), Device.objects.get(pk="press-1")
+        claim(went)
+        report(went, "succeeded")
+        job = order(ada, "press-1")
+        claim(job)
+        denial.purge(held, by=ada)
+        another = make_device("press-1", status=Status.ACCEPTED)
+        assert refusal(shutdown_claim.find, another, str(job.pk)) == (404, "shutdown_not_found")
+        assert refusal(shutdown_acks.find, "press-1", str(job.pk)) == (404, "shutdown_not_found")
+        shutdown_history.mark([another])
+        assert another.off is None  # type: ignore[attr-defined]
+        assert order(ada, "press-1").state == "running"
 
     @pytest.mark.parametrize("verb", ["reject", "submit"])
     def test_nor_has_one_that_was_rejected_or_submitted_anew_and_accepting_it_revives_nothing(

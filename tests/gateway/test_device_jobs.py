@@ -387,10 +387,20 @@ class TestReport:
         claim(job)
         verb(Device.objects.get(), by=root)
         assert report(job, "succeeded").status_code == 403
-        assert target().state == "claimed"
-        later(seconds=200)
-        shutdown_deadlines.move_on(by=Actor.worker())
         assert target().state == "unconfirmed"
+
+    def test_not_by_another_that_comes_with_the_id_of_one_that_is_gone(
+        self, order: Callable[..., str], root: Actor
+    ) -> None:
+        job = order()
+        claim(job)
+        denial.purge(Device.objects.get(), by=root)
+        assert call("GET", "/device").json()["code"] == "device_pending"
+        admission.decide(Device.objects.get(), Status.ACCEPTED, by=root)
+        no(call("GET", f"/jobs/{job}"), 404, "shutdown_not_found")
+        no(report(job, "succeeded"), 404, "shutdown_not_found")
+        no(claim(job), 404, "shutdown_not_found")
+        assert order() != job
 
     @pytest.mark.parametrize(
         ("said", "field"),
