@@ -10,11 +10,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, Sum
 
-from devices import shutdown_askers, shutdown_fields, shutdown_refusals, shutdown_start
+from devices import shutdown_askers, shutdown_fields, shutdown_refusals, shutdown_retries, shutdown_start
 from devices.models import ID, Device, JobState, ShutdownJob, ShutdownTarget, TargetState, Via
 from devices.shutdown_askers import Asker
 from devices.shutdown_fields import Order
-from devices.shutdown_states import RETRIED
 from portal import audit, clock, outbox, rows
 from portal.actor import Actor
 from portal.models import User
@@ -111,6 +110,7 @@ def order(
     return job
 
 
+@transaction.atomic
 def retry(
     job: ShutdownJob,
     *,
@@ -122,11 +122,16 @@ def retry(
     ttl_seconds: int | None = None,
     key: UUID | None = None,
 ) -> ShutdownJob:
-    """Order it anew for those of its devices that failed, expired, were skipped or stayed unconfirmed, or for some."""
-    job = find(job.pk)  # As it stands now.
+    """Order it anew for those of its devices that failed, expired, were skipped or stayed unconfirmed, or for some.
+
+    Each is ordered anew once: of what does not go off then, that later shutdown is the one to retry.
+    """
+    # As it stands now; of two retries at once the second sees the first.
+    job = ShutdownJob.objects.select_for_update().get(pk=find(job.pk).pk)
     if not job.is_final:
         raise shutdown_refusals.StillRunning
-    failed = retriable(job)
+    failed = shutdown_retries.failed(job)
+    later = shutdown_retries.later(job, failed, but=key)
     if devices is not None:
         shutdown_fields.devices(devices)
         if strange := sorted(set(devices) - set(failed)):
@@ -134,21 +139,17 @@ def retry(
         failed = list(devices)
     if not failed:
         raise shutdown_refusals.NothingToRetry
+    left = [each for each in failed if each not in later]
+    if not left or (devices is not None and left != failed):
+        raise shutdown_refusals.AlreadyRetried(*next((each, later[each]) for each in failed if each in later))
     wanted = Order(
-        failed,
+        left,
         reason,
         max_ack_seconds=job.max_ack_seconds,
         execute_now=job.execute_now,
         ttl_seconds=job.ttl_seconds if ttl_seconds is None else ttl_seconds,
     )
     return order(wanted, by=by, via=via, confirm_count=confirm_count, retry_of=job, key=key)
-
-
-def retriable(job: ShutdownJob) -> list[str]:
-    """The ids of those of its devices that did not go off; none while it is under way."""
-    if not job.is_final:
-        return []
-    return list(job.targets.filter(state__in=RETRIED).order_by("device_id").values_list("device_id", flat=True))
 
 
 def confirm(number: int, said: int | None) -> None:

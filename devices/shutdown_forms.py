@@ -126,19 +126,24 @@ class CancelForm(ReasonForm):
 
 
 class RetryForm(ConfirmForm):
-    """For which of the devices that failed, why again, and what confirms it; `key` makes it once."""
+    """For which of the devices that failed, why again, and what confirms it; `key` makes it once.
+
+    `failed` may be chosen, `known` are those and what could be chosen before.
+    """
 
     chosen = forms.MultipleChoiceField(error_messages=NONE_CHOSEN)
     reason = forms.CharField(max_length=shutdown_fields.REASON[1], error_messages=WHY)
     key = forms.UUIDField()
 
-    def __init__(self, sent: QueryDict | None = None, *, failed: Sequence[str], fresh: bool) -> None:
+    def __init__(
+        self, sent: QueryDict | None = None, *, failed: Sequence[str], known: Sequence[str], fresh: bool
+    ) -> None:
         self.ticked = failed if sent is None else sent.getlist("chosen")
         super().__init__(sent, number=len(set(self.ticked)), fresh=fresh)
         self.failed = failed
         chosen: Any = self.fields["chosen"]
         # Where nothing failed the rule says why nothing is retried.
-        chosen.required, chosen.choices = bool(failed), [(each, each) for each in failed]
+        chosen.required, chosen.choices = bool(failed), [(each, each) for each in known]
 
     @property
     def boxes(self) -> list[tuple[str, bool]]:

@@ -12,7 +12,7 @@ from django.db.models import Count, Q, Window
 from django.db.models.functions import RowNumber
 from django.http import QueryDict
 
-from devices import installed
+from devices import installed, shutdown_retries
 from devices import shutdown_states as states
 from devices.models import ID, Device, JobState, ShutdownAck, ShutdownJob, ShutdownTarget, TargetState
 from devices.shutdown_states import CLAIMED, JOB_FOLLOWS, NOT_CLAIMED, RETRIED
@@ -150,7 +150,7 @@ def verbs(job: ShutdownJob, numbers: Counts, *, by: Actor) -> list[str]:
         "approve": decides,
         "refuse": decides,
         "cancel": requests and not job.is_final and any(numbers[state] for state in NOT_CLAIMED),
-        "retry": requests and job.is_final and any(numbers[state] for state in RETRIED),
+        "retry": requests and any(numbers[state] for state in RETRIED) and bool(shutdown_retries.retriable(job)),
     }
     return [verb for verb, is_possible in possible.items() if is_possible]
 

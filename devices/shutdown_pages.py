@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import reswap, retarget, trigger_client_event
 
-from devices import shutdown, shutdown_approval, shutdown_cancel, shutdown_listing
+from devices import shutdown, shutdown_approval, shutdown_cancel, shutdown_listing, shutdown_retries
 from devices.models import ID, ShutdownJob, Via
 from devices.shutdown_forms import CancelForm, ConfirmForm, ReasonForm, RetryForm
 from devices.shutdown_listing import Shown
@@ -192,5 +192,7 @@ def _approval(request: PageRequest, job: ShutdownJob, sent: Any = None) -> Confi
 
 
 def _retrial(request: PageRequest, shown: Shown, sent: Any = None) -> RetryForm:
-    failed = shutdown.retriable(shown.job) if any(shown.counts[state] for state in RETRIED) else []
-    return RetryForm(sent, failed=failed, fresh=sessions.is_fresh(request))
+    failed = shutdown_retries.retriable(shown.job) if any(shown.counts[state] for state in RETRIED) else []
+    # Of what was ordered anew since the page was shown, the rule says where.
+    known = failed if sent is None else shutdown_retries.failed(shown.job)
+    return RetryForm(sent, failed=failed, known=known, fresh=sessions.is_fresh(request))

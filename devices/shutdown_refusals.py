@@ -1,6 +1,7 @@
 """The ways in which the rules of shutdowns say no."""
 
 from datetime import datetime
+from uuid import UUID
 
 from devices.models import ShutdownJob, ShutdownTarget, TargetState
 from portal.refusal import NotFound, Refusal
@@ -113,6 +114,16 @@ class NothingToRetry(Refusal):
 
     def __init__(self) -> None:
         super().__init__("Nothing of this shutdown failed, expired, was skipped or stayed unconfirmed.")
+
+
+class AlreadyRetried(Refusal):
+    """It was ordered anew in another shutdown, and may have gone off in that."""
+
+    code = "nothing_to_retry"
+
+    def __init__(self, device_id: str, job_id: UUID) -> None:
+        super().__init__(f"{device_id} was ordered anew already, in shutdown {job_id}; see how it went there.")
+        self.details = {"shutdown": str(job_id)}
 
 
 class AlreadyClaimed(Refusal):

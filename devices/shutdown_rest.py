@@ -140,7 +140,7 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
     @action(detail=True, methods=["post"])
     @idempotent
     def retry(self, request: Request, pk: UUID) -> Response:
-        """Order it anew for the devices that failed, expired, were skipped or stayed unconfirmed."""
+        """Order it anew for the devices that failed, expired, were skipped or stayed unconfirmed, once each."""
         wanted = _said(RetrySerializer, request)
         return _made(shutdown.retry(self.get_object(), by=self.actor, via=Via.API, **wanted.validated_data))
 

@@ -560,6 +560,43 @@ class TestRetry:
         again = shutdown.retry(job, by=ada, via=Via.API, reason=REASON, confirm_count=2)
         assert (again.retry_of, states(again)) == (job, {"press-2": "queued", "press-3": "queued"})
 
+    def test_each_is_ordered_anew_once(self, fleet: list[str], ada: Actor, otto: Actor) -> None:
+        job = order(ada, "press-1", "press-2")
+        for each in ("press-1", "press-2"):
+            claim(job, each)
+            report(job, "failed", each)
+
+        def retry(by: Actor, *devices: str) -> ShutdownJob:
+            count = len(devices) or None
+            chosen = list(devices) or None
+            return shutdown.retry(job, by=by, via=Via.API, reason=REASON, confirm_count=count, devices=chosen)
+
+        again = retry(ada, "press-1")
+        claim(again)
+        report(again, "succeeded")
+        for by, devices in ((ada, ["press-1"]), (otto, ["press-1", "press-2"])):
+            with pytest.raises(Refusal, match=f"press-1 was ordered anew already, in shutdown {again.pk}") as no:
+                retry(by, *devices)
+            assert (no.value.status, no.value.code) == (409, "nothing_to_retry")
+        rest = retry(otto)  # What is left of it.
+        assert states(rest) == {"press-2": "queued"}
+        assert refusal(retry, otto) == (409, "nothing_to_retry")
+        shutdown_cancel.cancel(rest, by=otto, reason=REASON)
+        assert states(retry(ada)) == {"press-2": "queued"}
+
+    @pytest.mark.django_db(transaction=True)
+    def test_of_four_retries_at_once_one_is_made(
+        self, fleet: list[str], ada: Actor, otto: Actor, at_once: Callable[..., list[Any]]
+    ) -> None:
+        job = order(ada, "press-1")
+        claim(job)
+        report(job, "failed")
+        people = [ada, otto] * 2
+        ends = at_once(
+            *[lambda by=by: shutdown.retry(job, by=by, via=Via.API, reason=REASON) for by in people]  # type: ignore[misc]
+        )
+        assert sorted(getattr(end, "code", "made") for end in ends) == ["made", *["nothing_to_retry"] * 3]
+
     def test_where_all_went_off_there_is_nothing_to_retry(self, fleet: list[str], ada: Actor) -> None:
         job = order(ada, "press-1")
         claim(job)

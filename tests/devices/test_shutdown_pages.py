@@ -518,6 +518,9 @@ class TestButtons:
         again = ShutdownJob.objects.get(retry_of=job)
         assert [end["HX-Redirect" if headers else "Location"] for end in ends] == [f"{LIST}{again.pk}/"] * 2
         assert set(again.targets.values_list("device_id", flat=True)) == {"press-2", "press-3"}
+        other_tab = ada.post(path, sent | {"confirm_count": "2", "key": str(uuid4())}, headers=headers)
+        assert (other_tab.status_code, f"already, in shutdown {again.pk}" in text_of(other_tab)) == (409, True)
+        assert 'id="retry"' not in ada.get(f"{LIST}{job.pk}/").content.decode()
 
     @both
     def test_and_of_what_failed_those_that_are_ticked(
