@@ -26,7 +26,7 @@ from devices.shutdown_serializers import (
     TargetSerializer,
 )
 from portal import etags, parameters
-from portal.idempotency import IDEMPOTENCY_KEY, idempotent
+from portal.idempotency import IDEMPOTENCY_KEY, idempotent_for_owner
 from portal.openapi import answered, asked
 from portal.paging import Paging
 from portal.parameters import Line, Word
@@ -93,7 +93,7 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
         parameters=[IDEMPOTENCY_KEY, etags.LOCATION, etags.ETAG],
         examples=[asked(examples.NEW), answered(examples.SHUTDOWN)],
     )
-    @idempotent
+    @idempotent_for_owner
     def create(self, request: Request) -> Response:
         """Order the shutdown of devices by their ids; each goes off at most once, and never after it has expired.
 
@@ -138,7 +138,7 @@ class ShutdownViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Endpoint
         examples=[asked(examples.RETRY), answered(examples.RETRIED)],
     )
     @action(detail=True, methods=["post"])
-    @idempotent
+    @idempotent_for_owner
     def retry(self, request: Request, pk: UUID) -> Response:
         """Order it anew for the devices that failed, expired, were skipped or stayed unconfirmed, once each."""
         wanted = _said(RetrySerializer, request)

@@ -54,12 +54,17 @@ def idempotent(handler: Handler) -> Handler:
     return idempotent_after(lambda view, request: {})(handler)
 
 
+def idempotent_for_owner(handler: Handler) -> Handler:
+    """The same for a handler whose answers show no secret: the key is one for all tokens of an owner."""
+    return _idempotent(handler, lambda view, request: {}, by_owner=True)
+
+
 def idempotent_after(first: First) -> Callable[[Handler], Handler]:
     """The same for a handler that others outside are asked for first, which no transaction may wait for."""
     return lambda handler: _idempotent(handler, first)
 
 
-def _idempotent(handler: Handler, first: First) -> Handler:
+def _idempotent(handler: Handler, first: First, *, by_owner: bool = False) -> Handler:
     @wraps(handler)
     def handled(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         sent = request.headers.get("Idempotency-Key")
@@ -70,7 +75,8 @@ def _idempotent(handler: Handler, first: First) -> Handler:
                 "Idempotency-Key", "An Idempotency-Key is 1 to 255 printable ASCII characters without blanks."
             )
         # Another token of the same owner has keys of its own: the answer may show a secret that may more than it.
-        asker = (str(view.actor.owner), view.actor.credential)
+        is_theirs = by_owner and view.actor.owner is not None
+        asker = (str(view.actor.owner), "" if is_theirs else view.actor.credential)
         name = _digest(*asker, request.method or "", request.path, sent)
         asked = _digest(request.META.get("QUERY_STRING", ""), body_of(request).decode("utf-8", "replace"))
         if kept := _kept(name, asked):

@@ -221,6 +221,29 @@ class TestOrder:
         assert no(other) == (422, "idempotency_key_reused")
         assert ShutdownJob.objects.count() == 1
 
+    def test_its_key_is_its_owners_whatever_token_they_send(
+        self,
+        client: APIClient,
+        token_of: Callable[..., APIClient],
+        other: APIClient,
+        fleet: list[str],
+        administrator: User,
+    ) -> None:
+        key = {"Idempotency-Key": "once"}
+        first, again = (
+            asking.post(URL, body("press-1"), format="json", headers=key)
+            for asking in (client, token_of(administrator))
+        )
+        assert (first.json(), again["Idempotent-Replay"]) == (again.json(), "true")
+        assert no(other.post(URL, body("press-1"), format="json", headers=key)) == (409, "open_job")
+        shutdown_claim.report(claim(first.json()), Report("failed"), by=Actor.device("press-1"))
+        path = f"{URL}/{first.json()['id']}/retry"
+        once, twice = (
+            asking.post(path, {"reason": REASON}, format="json", headers=key)
+            for asking in (client, token_of(administrator))
+        )
+        assert (once.json(), twice["Idempotent-Replay"]) == (twice.json(), "true")
+
     def test_one_that_starts_later_is_scheduled(self, client: APIClient, fleet: list[str]) -> None:
         at = (timezone.now() + timezone.timedelta(hours=1)).isoformat()
         job = made(client, "press-1", start_at=at)
