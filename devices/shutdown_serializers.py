@@ -27,8 +27,6 @@ def _confirm_count() -> WholeNumber:
     return WholeNumber(
         required=False,
         allow_null=True,
-        min_value=1,
-        max_value=shutdown_fields.MOST_DEVICES,
         help_text="The number of devices, which confirms an order for two or more.",
     )
 
