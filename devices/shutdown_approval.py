@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from devices import shutdown, shutdown_fields, shutdown_refusals, shutdown_start
+from devices import shutdown, shutdown_cancel, shutdown_fields, shutdown_refusals, shutdown_start
 from devices.models import JobState, ShutdownJob, TargetState
 from portal import audit, clock, outbox
 from portal.actor import Actor
@@ -58,7 +58,7 @@ def refuse(
     unchanged(locked)
     _judge(locked, by)
     locked.targets.filter(state=TargetState.WAITING).update(
-        state=TargetState.CANCELLED, code="refused", finished_at=now
+        state=TargetState.CANCELLED, code=shutdown_cancel.REQUESTED, finished_at=now
     )
     locked.decided_by, locked.decided_at = str(by), now
     locked.state, locked.finished_at = JobState.REFUSED, now

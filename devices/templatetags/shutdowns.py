@@ -12,7 +12,6 @@ register = template.Library()
 
 CODES: Mapping[str, str] = {
     "requested": "it was cancelled before it had the order",
-    "refused": "the shutdown was refused",
     "device_denied": "it was denied",
     "device_not_accepted": "it was not accepted",
     "requester_inactive": "whoever ordered or approved it is not active any more",

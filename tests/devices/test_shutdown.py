@@ -212,6 +212,7 @@ class TestApproval:
         job = order(ada, *fleet)
         shutdown_approval.refuse(job, by=otto, reason="not during the shift")
         assert (stands(job), set(states(job).values())) == ("refused", {"cancelled"})
+        assert set(job.targets.values_list("code", flat=True)) == {"requested"}
         assert order(otto, "press-1").state == "running"
 
     def test_small_orders_in_a_row_are_counted_together(self, fleet: list[str], ada: Actor, otto: Actor) -> None:
