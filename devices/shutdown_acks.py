@@ -18,9 +18,12 @@ def pending(device_id: str) -> ShutdownTarget | None:
 
 
 def find(device_id: str, job_id: str) -> ShutdownTarget:
-    """The part of this shutdown that is for the device on which an app asks, whoever ordered it."""
+    """The part of this shutdown that is for the device on which an app asks, whoever ordered it.
+
+    Of one that has not begun no app knows.
+    """
     there = ShutdownTarget.objects.filter(job=shutdown_ids.read(job_id), device_id=device_id, is_former=False)
-    target = there.select_related("job").first()
+    target = there.exclude(state=TargetState.WAITING).select_related("job").first()
     if target is None:
         raise shutdown_refusals.UnknownForDevice
     return target

@@ -55,9 +55,8 @@ WAS_CLAIMED = (CLAIMED, EXECUTING, SUCCEEDED, FAILED, UNCONFIRMED)
 # What a retry orders anew.
 RETRIED = (FAILED, UNCONFIRMED, EXPIRED, SKIPPED)
 
-# What an app on the device reads of them.
+# What an app on the device reads of them; it knows of none that waits.
 TO_APPS: Mapping[TargetState, str] = {
-    WAITING: "PENDING",
     QUEUED: "PENDING",
     CLAIMED: "WAITING_FOR_ACK",
     EXECUTING: "EXECUTING",

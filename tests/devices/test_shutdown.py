@@ -406,7 +406,7 @@ class TestDevice:
         for device_id in ("press-1", "press-2"):
             device = Device.objects.get(pk=device_id)
             assert refusal(shutdown_claim.find, device, str(job.pk)) == (404, "shutdown_not_found")
-        assert shutdown_acks.find("press-1", str(job.pk)) == target(job)
+        assert refusal(shutdown_acks.find, "press-1", str(job.pk)) == (404, "shutdown_not_found")
         later(job, hours=1)
         shutdown_deadlines.move_on(by=WORKER)
         assert shutdown_claim.find(Device.objects.get(pk="press-1"), str(job.pk)) == target(job)
