@@ -21,9 +21,9 @@ SHUTDOWN: dict[str, Any] = {
     "reason": "Maintenance of hall 3.",
     "requested_by": "token line-3",
     "via": "api",
-    "created_at": "2026-11-25T12:00:00.000000Z",
+    "created_at": "2026-11-25T12:00:00.000Z",
     "start_at": None,
-    "expires_at": "2026-11-25T12:15:00.000000Z",
+    "expires_at": "2026-11-25T12:15:00.000Z",
     "max_ack_seconds": 30,
     "execute_now": False,
     "approval": {"needed": False, "by": "", "at": None},
@@ -35,10 +35,10 @@ TARGET: dict[str, Any] = {
     "state": "claimed",
     "code": "",
     "detail": "",
-    "queued_at": "2026-11-25T12:00:00.000000Z",
-    "claimed_at": "2026-11-25T12:00:04.000000Z",
-    "deadline": "2026-11-25T12:00:34.000000Z",
-    "acks": [{"app": "historian", "version": "v1.0.0", "acknowledged_at": "2026-11-25T12:00:06.000000Z"}],
+    "queued_at": "2026-11-25T12:00:00.000Z",
+    "claimed_at": "2026-11-25T12:00:04.000Z",
+    "deadline": "2026-11-25T12:00:34.000Z",
+    "acks": [{"app": "historian", "version": "v1.0.0", "acknowledged_at": "2026-11-25T12:00:06.000Z"}],
     "reported_at": None,
     "finished_at": None,
 }
@@ -55,7 +55,7 @@ APPROVE = {"confirm_count": 1}
 APPROVED = SHUTDOWN | {
     "requested_by": "otto",
     "via": "page",
-    "approval": {"needed": True, "by": "token line-3", "at": "2026-11-25T12:00:00.000000Z"},
+    "approval": {"needed": True, "by": "token line-3", "at": "2026-11-25T12:00:00.000Z"},
 }
 REFUSE = {"reason": "Not during the shift."}
 REFUSED = APPROVED | {"state": "refused", "expires_at": None, "counts": _NONE | {"cancelled": 1}}

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from devices import shutdown_fields, shutdown_listing
 from devices.models import ShutdownAck, ShutdownJob, ShutdownTarget, TargetState
 from devices.shutdown_fields import Order
-from portal.rest import Flag, StrictSerializer, Text, When, WholeNumber
+from portal.rest import Flag, Milliseconds, StrictSerializer, Text, When, WholeNumber
 
 
 def _devices(**facts: Any) -> serializers.ListField:
@@ -103,10 +104,19 @@ class ApprovalSerializer(serializers.Serializer[ShutdownJob]):
 
     needed = serializers.BooleanField(source="needs_approval")
     by = serializers.CharField(source="decided_by", help_text="Empty until somebody has decided.")
-    at = serializers.DateTimeField(source="decided_at", allow_null=True)
+    at = Milliseconds(source="decided_at", allow_null=True)
 
 
-class ShutdownSerializer(serializers.ModelSerializer[ShutdownJob]):
+class Timed(serializers.ModelSerializer[Any]):
+    """The base of what is read of a model here: its moments are told in milliseconds."""
+
+    serializer_field_mapping: ClassVar = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: Milliseconds,
+    }
+
+
+class ShutdownSerializer(Timed):
     """A shutdown; times are RFC 3339 in UTC. `context["counts"]` holds the counts of several by their ids."""
 
     approval = ApprovalSerializer(source="*")
@@ -130,7 +140,7 @@ class ShutdownSerializer(serializers.ModelSerializer[ShutdownJob]):
         return counts
 
 
-class AckSerializer(serializers.ModelSerializer[ShutdownAck]):
+class AckSerializer(Timed):
     """An app that was told, and when it acknowledged; null if it did not."""
 
     class Meta:
@@ -139,7 +149,7 @@ class AckSerializer(serializers.ModelSerializer[ShutdownAck]):
         read_only_fields = fields
 
 
-class TargetSerializer(serializers.ModelSerializer[ShutdownTarget]):
+class TargetSerializer(Timed):
     """One device of a shutdown."""
 
     device = serializers.CharField(source="device_id")

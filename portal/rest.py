@@ -15,6 +15,7 @@ from portal.access import NotAuthenticated
 from portal.actor import Actor
 from portal.parameters import Parameter
 from portal.refusal import Refusal
+from portal.rfc3339 import written
 
 
 class MethodNotAllowed(Refusal):
@@ -105,6 +106,13 @@ class When(serializers.DateTimeField):
             self.fail("invalid", format="2026-11-25T12:00:00Z")
         moment: datetime = parameters.Moment(name=self.field_name or "", description="").read(value)
         return moment
+
+
+class Milliseconds(serializers.DateTimeField):
+    """A moment in an answer that the contract gives as RFC 3339 in UTC with milliseconds, `Z`."""
+
+    def to_representation(self, value: datetime) -> str:
+        return written(value, "milliseconds")
 
 
 class Text(serializers.CharField):

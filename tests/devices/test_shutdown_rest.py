@@ -1,6 +1,7 @@
 """Shutdowns over the native REST: the same yes and the same no as the rules, in the shapes that are documented."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -463,6 +464,22 @@ class TestReading:
         assert [(ack["app"], ack["version"], bool(ack["acknowledged_at"])) for ack in first["acks"]] == [
             ("historian", "v1", True), ("viewer", "v2", False),
         ]  # fmt: skip
+
+    def test_times_are_told_in_milliseconds(
+        self, client: APIClient, other: APIClient, fleet: list[str], apps: dict[str, list[installed.App]], settings: Any
+    ) -> None:
+        settings.SHUTDOWN_APPROVAL_FROM = 1
+        apps["press-1"] = [installed.App("i1", "historian", "v1")]
+        job = act(other, made(client, "press-1"), "approve").json()
+        ShutdownJob.objects.update(start_at=timezone.now().replace(microsecond=0))
+        shutdown_acks.acknowledge(claim(job), apps["press-1"][0], by=Actor.app("historian", (), credential="i1"))
+        shutdown_claim.report(ShutdownTarget.objects.get(), Report("succeeded"), by=Actor.device("press-1"))
+        told = client.get(f"{URL}/{job['id']}").json()
+        [target] = client.get(f"{URL}/{job['id']}/targets").json()["results"]
+        times = [told[name] for name in ("created_at", "start_at", "expires_at")] + [told["approval"]["at"]]
+        times += [target[name] for name in ("queued_at", "claimed_at", "deadline", "reported_at", "finished_at")]
+        for each in [*times, target["acks"][0]["acknowledged_at"]]:
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each)
 
     def test_targets_are_narrowed_by_state_and_come_in_pages(self, client: APIClient, fleet: list[str]) -> None:
         job = made(client, *fleet, "gone-1")
