@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import psycopg
@@ -20,6 +21,10 @@ import psycopg
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # It would rather have an XDG_RUNTIME_DIR, which root has not.
     import pgserver
+    from pgserver import postgres_server
+
+START = postgres_server.pg_ctl
+STARTED_WITHIN = 180
 
 
 @contextmanager
@@ -27,6 +32,7 @@ def running() -> Iterator[str]:
     """Start a server and give its URL, as GATEHOUSE_DATABASE_URL takes it."""
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-postgres-"))
     try:
+        postgres_server.pg_ctl = patiently
         server = pgserver.get_server(folder / "data")
         try:
             hurry(server.get_uri())
@@ -35,6 +41,12 @@ def running() -> Iterator[str]:
             server.cleanup()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def patiently(words: list[str], **facts: Any) -> str:
+    """It would give up after ten seconds, which a busy machine may take."""
+    said: str = START(words, **{**facts, "timeout": STARTED_WITHIN})
+    return said
 
 
 def hurry(uri: str) -> None:

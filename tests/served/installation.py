@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import random
 import re
 import shutil
 import signal
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -274,8 +275,15 @@ def lives(pid: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
-    return ports
+    """Ports at which nobody listens, and that no outgoing connection is given.
+
+    So a program comes to its port, and back to it after it was stopped, whatever other tests do meanwhile.
+    """
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    chance, ports = random.SystemRandom(), set[int]()
+    while len(ports) < count:
+        port = chance.randrange(12_000, first_given if first_given > 20_000 else 65_536)
+        with suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            ports.add(port)
+    return list(ports)
