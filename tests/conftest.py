@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import cycle
+from random import Random, SystemRandom
 from typing import Any
 
 import hypothesis
@@ -60,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rows", type=int, default=0, help="run so many rows of each table of cases that ask the database; 0 runs all"
     )
+    parser.addoption("--seed", type=int, default=0, help="the seed of what tests leave to chance, as a failure told it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -346,6 +348,14 @@ def at_once() -> Callable[..., list[Any]]:
             return [future.result(timeout=300) for future in [threads.submit(act, action) for action in actions]]
 
     return run
+
+
+@pytest.fixture
+def chance(request: pytest.FixtureRequest) -> Random:
+    """Of what a test leaves to chance; a failure tells the seed, and `--seed` has it come again."""
+    seed = request.config.getoption("seed") or SystemRandom().randrange(1, 2**32)
+    print(f"What was left to chance comes again with --seed {seed}.")
+    return Random(seed)
 
 
 @dataclass(frozen=True)

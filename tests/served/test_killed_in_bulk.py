@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.served.installation import ROOT, Served, serving, wait_for
+from tests.served.installation import PATIENCE, ROOT, Served, serving, wait_for
 
 pytestmark = pytest.mark.long
 
@@ -134,7 +134,7 @@ def told(served: Served, prefix: str) -> Counter[str]:
 
 def number(served: Served, query: str) -> int:
     """The answer to a question to the database that is too quick for a command."""
-    connection = sqlite3.connect(f"file:{served.data_dir}/gatehouse.sqlite3?mode=ro", uri=True, timeout=10)
+    connection = sqlite3.connect(f"file:{served.data_dir}/gatehouse.sqlite3?mode=ro", uri=True, timeout=60)
     try:
         (found,) = connection.execute(query).fetchone()
     finally:
@@ -149,8 +149,9 @@ def wait_until_beyond(served: Served, query: str, chance: Random) -> None:
     time.sleep(chance.random() * 0.06)
 
 
-def test_workers_of_the_portal_killed_in_a_bulk_decision_leave_each_device_old_or_new(broken: Served) -> None:
-    chance = Random()
+def test_workers_of_the_portal_killed_in_a_bulk_decision_leave_each_device_old_or_new(
+    broken: Served, chance: Random
+) -> None:
     arrive(broken, "rest")
     scopes = ("--scope=devices:read", "--scope=devices:admit")
     token = broken.manage("issue_token", "story", "--owner=admin", "--days=1", *scopes).strip()
@@ -172,7 +173,7 @@ def test_workers_of_the_portal_killed_in_a_bulk_decision_leave_each_device_old_o
             _, *workers = sorted(broken.children("gateway.portal_app"))
             for worker in workers:
                 os.kill(worker, signal.SIGKILL)
-            status, said = answer.result(30)
+            status, said = answer.result(PATIENCE)
             assert (status, said["code"]) == (503, "portal_unavailable")
             wait_for(broken.is_ready)
             found = facts(broken, "rest")
@@ -187,8 +188,7 @@ def test_workers_of_the_portal_killed_in_a_bulk_decision_leave_each_device_old_o
     assert told(broken, "rest") == Counter(device_id for device_id, *_ in found["devices"])
 
 
-def test_a_bulk_decision_of_a_page_that_was_killed_goes_on_where_it_was(broken: Served) -> None:
-    chance = Random()
+def test_a_bulk_decision_of_a_page_that_was_killed_goes_on_where_it_was(broken: Served, chance: Random) -> None:
     arrive(broken, "page")
     shell(broken, ASK)
     shell(broken, DENY_SOME)

@@ -18,7 +18,6 @@ from tests.served.installation import Served, serving, wait_for
 pytestmark = pytest.mark.long
 
 OWNERS, EACH = 30, 4
-SECONDS = 60.0
 
 # The tokens are made to be old; the notices are then due, and their job at once.
 PEOPLE = """
@@ -101,9 +100,9 @@ def kill_worker(served: Served) -> None:
 
 
 def test_each_notice_is_given_once_though_the_worker_is_killed_again_and_again(
-    served: Served, mail: MailServer, receiver: Receiver
+    served: Served, mail: MailServer, receiver: Receiver, chance: Random
 ) -> None:
-    chance, all_of_them = Random(), OWNERS * EACH
+    all_of_them = OWNERS * EACH
     shell(served, PEOPLE.format(owners=OWNERS, each=EACH, url=receiver.url))
     for _ in range(3):
         shell(served, DUE)

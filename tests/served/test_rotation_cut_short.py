@@ -2,18 +2,18 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from tests.served.installation import ROOT, wait_for
+from tests.served.installation import PATIENCE, ROOT, wait_for
 
 MANY = 40
 ISSUE = """
@@ -54,7 +54,7 @@ class Machine:
 
     def manage(self, *command: str, given: str = "") -> str:
         begun = self.begin(*command, stdin=subprocess.PIPE)
-        out, err = begun.communicate(given, timeout=90)
+        out, err = begun.communicate(given, timeout=PATIENCE)
         assert begun.returncode == 0, err
         return out
 
@@ -82,9 +82,9 @@ def issued(machine: Machine, number: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("to_files", [False, True])
 def test_killed_at_any_point_and_run_again_every_credential_has_a_known_secret_that_opens(
-    machine: Machine, tmp_path: Path, to_files: bool
+    machine: Machine, tmp_path: Path, chance: Random, to_files: bool
 ) -> None:
-    old, out, chance = issued(machine, MANY), tmp_path / "out", random.Random()
+    old, out = issued(machine, MANY), tmp_path / "out"
     options = ["rotate_credentials", "--due-in=14d", *(["--out", str(out)] if to_files else [])]
     printed = tmp_path / "printed"
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_killed_at_any_point_and_run_again_every_credential_has_a_known_secret_t
             in_place = [(path.name.removesuffix(".secret"), path.read_text()) for path in out.glob("*.secret")]
             assert all(machine.open(in_place))
     with printed.open("a") as stdout:
-        assert machine.begin(*options, stdout=stdout).wait(90) == 0
+        assert machine.begin(*options, stdout=stdout).wait(PATIENCE) == 0
     newest = known_secrets(printed, out, to_files=to_files)
     good = {one for one, is_good in zip(newest, machine.open(newest), strict=True) if is_good}
     assert {client_id for client_id, _ in good} == set(old)
@@ -125,7 +125,7 @@ def test_a_reader_that_goes_away_leaves_the_next_one_as_it_was(machine: Machine)
     assert begun.stdout
     assert begun.stderr
     begun.stdout.close()
-    assert begun.wait(60) == 1
+    assert begun.wait(PATIENCE) == 1
     assert "Nobody takes what is printed (Broken pipe); the last one was left as it was." in begun.stderr.read()
     begun.stderr.close()
     assert machine.open(list(old.items())) == [True] * 5
@@ -136,7 +136,7 @@ def test_a_full_disk_behind_stdout_does_the_same(machine: Machine) -> None:
     issued(machine, 2)
     with Path("/dev/full").open("w") as full:
         begun = machine.begin("rotate_credentials", "--due-in=14d", stdout=full)
-        _, err = begun.communicate(timeout=60)
+        _, err = begun.communicate(timeout=PATIENCE)
     assert begun.returncode == 1
     assert "No space left on device" in err
     assert len(machine.manage("rotate_credentials", "--due-in=14d").splitlines()) == 2
@@ -145,7 +145,7 @@ def test_a_full_disk_behind_stdout_does_the_same(machine: Machine) -> None:
 def test_two_runs_at_once_rotate_each_once(machine: Machine) -> None:
     old = issued(machine, 10)
     both = [machine.begin("rotate_credentials", "--due-in=14d") for _ in range(2)]
-    lines = [line for begun in both for line in begun.communicate(timeout=90)[0].splitlines()]
+    lines = [line for begun in both for line in begun.communicate(timeout=PATIENCE)[0].splitlines()]
     assert [begun.returncode for begun in both] == [0, 0]
     assert sorted(line.split(" ")[0] for line in lines) == sorted(old)
     assert all(machine.open([(line.split(" ")[0], line.split(" ")[1]) for line in lines]))
