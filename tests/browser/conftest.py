@@ -11,7 +11,8 @@ from tests.browser.site import ADA, PASSWORD, Site
 
 Open = Callable[..., Page]
 # A busy machine takes its time.
-expect.set_options(timeout=15_000)
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +53,7 @@ def open_page(browser: Browser, site: Site, logged_in: Any) -> Iterator[Open]:
             storage_state=None if anonymous else logged_in,
             **options,
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("console", listen)

@@ -41,7 +41,7 @@ def confirm(page: Page, field: str) -> None:
 
 def run(lines: str, machine: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-c", lines], cwd=machine, capture_output=True, text=True, timeout=30,
+        ["bash", "-e", "-o", "pipefail", "-c", lines], cwd=machine, capture_output=True, text=True, timeout=180,
         check=False,
     )  # fmt: skip
 

@@ -40,7 +40,7 @@ class Machine:
             lines = lines.replace(written, here)
         done = subprocess.run(
             ["bash", "-e", "-c", lines], cwd=self.folder, env=served.env | environment, capture_output=True, text=True,
-            timeout=60,
+            timeout=180,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -49,7 +49,7 @@ class Machine:
         """A connection of the device that stays open."""
         context = self.site.served.trusted()
         context.load_cert_chain(self.folder / "press-1.pem", self.folder / "press-1.key")
-        return http.client.HTTPSConnection("localhost", self.site.served.device_port, timeout=15, context=context)
+        return http.client.HTTPSConnection("localhost", self.site.served.device_port, timeout=60, context=context)
 
 
 @pytest.fixture

@@ -246,7 +246,7 @@ def test_a_page_is_from_here_within_its_policy_free_of_faults_and_inside_a_narro
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_swagger_pages_work_under_the_policy(open_page: Open, site: Site, scheme: str) -> None:
     page = open_page("/api/docs/", color_scheme=scheme)
-    expect(page.locator(".opblock").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".opblock").first).to_be_visible()
     page.get_by_role("button", name="Authorize").click()
     own = page.locator("form").filter(has_text="bearer (http, Bearer)")
     own.get_by_label("auth-bearer-value").fill("gate_pat_wrong")
@@ -260,7 +260,7 @@ def test_the_swagger_pages_work_under_the_policy(open_page: Open, site: Site, sc
         page.mouse.wheel(0, 500)
         page.wait_for_timeout(100)
     listing.locator(".opblock-summary-control").click()
-    expect(listing).to_contain_text("devices:read", timeout=20_000)
+    expect(listing).to_contain_text("devices:read")
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
     expect(page.locator(".live-responses-table .response-col_status").last).to_contain_text("401")

@@ -80,6 +80,6 @@ def test_what_one_may_search_for_can_be_read_whole(
 def test_an_operation_of_the_api_opens_inside_a_narrow_window(open_page: Open) -> None:
     page = open_page("/api/docs/", viewport={"width": PHONE[0], "height": PHONE[1]})
     for number in range(3):
-        page.locator(".opblock-summary-control").nth(number).click(timeout=20_000)
+        page.locator(".opblock-summary-control").nth(number).click()
         expect(page.locator(".responses-table")).to_have_count(number + 1)
     assert is_inside(page, PHONE)

@@ -35,7 +35,7 @@ def test_before_the_claim_cancel_always_wins_and_after_it_never(
         """What came of each: the code of a refusal, or `won`."""
         ends = {}
         for device_id in ids:
-            abreast.wait(timeout=30)
+            abreast.wait(timeout=60)
             try:
                 act(device_id)
                 ends[device_id] = "won"

@@ -716,14 +716,14 @@ class TestCrew:
         verdicts = [Verdict(Outcome.SERVED, 0, hangs_up=hangs_up), Verdict(Outcome.SERVED, None)]
         crew = Crew([Speaker(Speech(verdicts, rests), door)], connections=1)
         crew.start()
-        assert crew.wait(10)
+        assert crew.wait(60)
         assert heard.count("connection") == connections
         assert len(heard) == connections + 2
 
     def test_who_never_speaks_again_is_not_waited_for(self, counted_door: tuple[Door, list[str]]) -> None:
         crew = Crew([Speaker(Speech([], [math.inf]), counted_door[0])], connections=1)
         crew.start()
-        assert crew.wait(10)
+        assert crew.wait(60)
         assert counted_door[1] == []
 
 

@@ -400,7 +400,7 @@ class TestAtOnce:
         self, root: Actor, at_once: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         both_judged = Barrier(2)
-        monkeypatch.setattr(trial, "reason_against_routes", lambda some: both_judged.wait(10) and None)
+        monkeypatch.setattr(trial, "reason_against_routes", lambda some: both_judged.wait(60) and None)
         orders = (self.ENTRIES, self.ENTRIES[::-1])
         lists = [lambda order=order: route_entries.take_list(", ".join(order), by=root) for order in orders]
         outcomes = [set(results(taken)) for taken in at_once(*lists)]
@@ -426,7 +426,7 @@ class TestAtOnce:
                 return routes.make("line-7", "http://10.0.0.9", by=ada, tried=True)
 
         # The list is judged before the person comes, and taken while the person's route is written and not recorded.
-        monkeypatch.setattr(trial, "reason_against_routes", lambda some: None if is_written.wait(10) else "late")
+        monkeypatch.setattr(trial, "reason_against_routes", lambda some: None if is_written.wait(60) else "late")
         made, taken = at_once(make, lambda: route_entries.take_list(", ".join(self.ENTRIES), by=root))
         assert made.prefix == "line-7"
         assert set(results(taken)) == {"refused"}

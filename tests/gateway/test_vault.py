@@ -198,7 +198,7 @@ class TestToken:
         claims = signing.verified(data["token"], audience="edgex", issuer="https://localhost:8443")
         assert set(claims) == {"iss", "sub", "aud", "iat", "exp", "jti", "grant", "name", "scope"}
         assert claims["exp"] - claims["iat"] == 3600
-        assert abs(claims["iat"] - time.time()) < 10
+        assert abs(claims["iat"] - time.time()) < 60
 
     def test_the_client_token_comes_in_one_header_or_the_other_or_both(
         self, buy: Callable[..., Any], log_in: Callable[[], str]

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.served.installation import Served, serving
+from tests.served.installation import ANSWERED_WITHIN, PATIENCE, Served, serving
 
 TOKEN = "/api/technicaltokenmanager/v3/oauth/token"
 SCOPES = ("apps:manage", "credentials:manage", "users:read", "credentials:rotate-own", "tokens:introspect")
@@ -93,7 +93,7 @@ class Hub:
     def shell(self, lines: str) -> str:
         """What these lines print in a shell, as a person copies them."""
         done = subprocess.run(
-            ["bash", "-c", lines], env=self.env, capture_output=True, text=True, timeout=60
+            ["bash", "-c", lines], env=self.env, capture_output=True, text=True, timeout=PATIENCE
         )  # fmt: skip
         return done.stdout + done.stderr
 
@@ -124,7 +124,7 @@ def hub() -> Iterator[Hub]:
 def test_the_example_in_python_works_as_it_is_printed(hub: Hub, scheme: str, path: str) -> None:
     env = {**hub.env, "SCHEME": scheme, "IAM_ENDPOINT": path}
     done = subprocess.run(
-        [sys.executable, "-c", EXAMPLE], env=env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", EXAMPLE], env=env, capture_output=True, text=True, timeout=PATIENCE
     )  # fmt: skip
     assert (done.stdout, done.returncode) == ("admin\n", 0), done.stderr
 
@@ -170,7 +170,7 @@ class TestInAShell:
 
 class TestOtherClients:
     def call(self, hub: Hub, method: str, path: str, **how: Any) -> httpx.Response:
-        with httpx.Client(verify=hub.served.trusted(), http2=False) as client:
+        with httpx.Client(verify=hub.served.trusted(), http2=False, timeout=ANSWERED_WITHIN) as client:
             return client.request(method, hub.served.tls_url + path, **how)
 
     def test_postman_works(self, hub: Hub) -> None:

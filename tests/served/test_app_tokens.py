@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.served.installation import Served, wait_for
+from tests.served.installation import ANSWERED_WITHIN, Served, wait_for
 
 NAME = "edge-iot-core.proxy-redirect"
 CANONICAL = "/device/edge/a.service/api/v3/token/permit"
@@ -60,8 +60,8 @@ class App:
         """A call by the name in the file, whose address the device's resolver knows."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = JSON | {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPSConnection(NAME, timeout=15, context=self.trust)
-        plain = socket.create_connection(("127.0.0.1", port or self.port), 15)
+        connection = http.client.HTTPSConnection(NAME, timeout=ANSWERED_WITHIN, context=self.trust)
+        plain = socket.create_connection(("127.0.0.1", port or self.port), ANSWERED_WITHIN)
         connection.sock = self.trust.wrap_socket(plain, server_hostname=NAME)
         try:
             connection.request(method, path, raw, named)

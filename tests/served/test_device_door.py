@@ -319,14 +319,13 @@ def test_devices_go_on_after_envoy_was_killed_under_load(portal: Served, rest: C
         os.kill(envoy, signal.SIGKILL)
         wait_for(lambda: bool(portal.children("_bin/envoy")))
         wait_for(portal.is_ready)
-    served = len(heard)
-    wait_for(lambda: len(heard) > served + 60)
+    served = heard.count("served")
+    wait_for(lambda: heard.count("served") > served + 100)
     ended.set()
     for thread in threads:
         thread.join()
     assert cut
     assert set(heard) <= {"served", "portal_unavailable"}
-    assert heard.count("served") > 100
 
 
 def test_a_bundle_that_envoy_refuses_leaves_the_last_good_one_in_place_and_is_told(portal: Served, files: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from tests.served.installation import Served, until_closed, wait_for
+from tests.served.installation import ANSWERED_WITHIN, Served, until_closed, wait_for
 
 CLOSE = b"Host: x\r\nConnection: close\r\n"
 
@@ -183,7 +183,7 @@ class TestWhatAClientClaims:
 
     def test_about_its_scheme(self, served: Served) -> None:
         _, forged, _ = served.ask("GET", "/portal/login/", headers={"X-Forwarded-Proto": "https"})
-        with httpx.Client(verify=served.trusted()) as client:
+        with httpx.Client(verify=served.trusted(), timeout=ANSWERED_WITHIN) as client:
             over_tls = client.get(f"{served.tls_url}/portal/login/", headers={"X-Forwarded-Proto": "http"})
         assert "Secure" not in forged["Set-Cookie"]
         assert "Secure" in over_tls.headers["Set-Cookie"]
@@ -235,7 +235,7 @@ class TestBodies:
 
 class TestTls:
     def connected(self, served: Served, context: ssl.SSLContext) -> ssl.SSLSocket:
-        plain = socket.create_connection(("127.0.0.1", served.tls_port), 5)
+        plain = socket.create_connection(("127.0.0.1", served.tls_port), ANSWERED_WITHIN)
         return context.wrap_socket(plain, server_hostname="localhost")
 
     def test_is_1_3_with_a_certificate_for_this_machine(self, served: Served) -> None:
@@ -255,19 +255,19 @@ class TestTls:
             self.connected(served, context)
 
     def test_clear_text_is_closed_without_an_answer(self, served: Served) -> None:
-        with socket.create_connection(("127.0.0.1", served.tls_port), 5) as connection:
+        with socket.create_connection(("127.0.0.1", served.tls_port), ANSWERED_WITHIN) as connection:
             connection.sendall(get(b"/readyz"))
             assert until_closed(connection) == b""
 
     @pytest.mark.parametrize(("http2", "version"), [(True, "HTTP/2"), (False, "HTTP/1.1")])
     def test_speaks_both_versions(self, served: Served, http2: bool, version: str) -> None:
-        with httpx.Client(http2=http2, verify=served.trusted()) as client:
+        with httpx.Client(http2=http2, verify=served.trusted(), timeout=ANSWERED_WITHIN) as client:
             answer = client.get(f"{served.tls_url}/readyz")
         assert (answer.status_code, answer.http_version) == (200, version)
         assert "strict-transport-security" not in answer.headers
 
     def test_a_header_with_an_underscore_resets_the_stream_and_not_the_connection(self, served: Served) -> None:
-        with httpx.Client(http2=True, verify=served.trusted()) as client:
+        with httpx.Client(http2=True, verify=served.trusted(), timeout=ANSWERED_WITHIN) as client:
             with pytest.raises(httpx.RemoteProtocolError):
                 client.get(f"{served.tls_url}/readyz", headers={"x_forged": "1"})
             assert client.get(f"{served.tls_url}/readyz").status_code == 200

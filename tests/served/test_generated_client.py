@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.served.installation import Served
+from tests.served.installation import PATIENCE, Served
 
 SCOPES = ("devices:read", "devices:admit", "devices:delete")
 # The generator knows no text/csv, and sends it as it sends any bytes; it need not format what nobody reads.
@@ -29,7 +29,7 @@ def generated(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Itera
             "--output-path", str(package), "--config", str(config), "--meta", "none",
             "--fail-on-warning",
         ],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout

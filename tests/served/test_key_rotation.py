@@ -35,7 +35,7 @@ def portal() -> Iterator[Served]:
 def age(portal: Served, table: str, state: str, by: timedelta) -> None:
     """Let what is in this state have been so for longer."""
     moment = (datetime.now(UTC) - by).replace(tzinfo=None).isoformat(" ")
-    with sqlite3.connect(portal.data_dir / "gatehouse.sqlite3", timeout=20) as database:
+    with sqlite3.connect(portal.data_dir / "gatehouse.sqlite3", timeout=60) as database:
         changed = database.execute(
             f"UPDATE {table} SET changed_at = ? WHERE state = ?",
             [moment, state],
@@ -192,6 +192,6 @@ def names(peppers: str) -> list[str]:
 
 
 def number(portal: Served, question: str) -> int:
-    with sqlite3.connect(portal.data_dir / "gatehouse.sqlite3", timeout=20) as database:
+    with sqlite3.connect(portal.data_dir / "gatehouse.sqlite3", timeout=60) as database:
         (found,) = database.execute(question).fetchone()
     return int(found)

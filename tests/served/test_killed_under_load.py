@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.served.installation import ROOT, Served, wait_for
+from tests.served.installation import PATIENCE, ROOT, Served, wait_for
 
 DEVICES = 300
 FLEET = ("simulate_fleet", f"--devices={DEVICES}", "--connections=16", "--keys=ed25519", "--once", "--json")
@@ -36,7 +36,7 @@ def test_a_worker_and_envoy_killed_in_the_middle_leave_nothing_half_done(own_ser
     wait_for(lambda: fleet.poll() is not None or waiting() >= 90)
     (envoy,) = own_served.children("_bin/envoy")
     os.kill(envoy, signal.SIGKILL)
-    fleet.wait(120)
+    fleet.wait(PATIENCE)
     wait_for(own_served.is_ready)
 
     # Those that were cut off ask again, as devices do; the same fleet comes from the same seed.

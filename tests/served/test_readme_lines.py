@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.receiver import receiving
-from tests.served.installation import ROOT, Served, serving
+from tests.served.installation import PATIENCE, ROOT, Served, serving
 from tests.served.services import SERVED
 
 README = (ROOT / "README.md").read_text()
@@ -57,7 +57,7 @@ def paste(portal: Served, files: Path) -> Paste:
             lines = lines.replace(written, other)
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", lines], cwd=files, env=portal.env, capture_output=True, text=True,
-            timeout=120,
+            timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         return done.stdout

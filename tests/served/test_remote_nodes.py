@@ -22,7 +22,7 @@ import pytest
 from gateway import trial
 from tests.pki import SERVER, Authority
 from tests.receiver import Receiver, receiving, say
-from tests.served.installation import Served, folder, free_ports, serving, wait_for
+from tests.served.installation import ANSWERED_WITHIN, PATIENCE, Served, folder, free_ports, serving, wait_for
 from tests.served.test_key_rotation import age
 
 pytestmark = pytest.mark.long
@@ -61,7 +61,7 @@ class Portal:
         return next((each for each in known if each["name"] == subscription), {})
 
     def change(self, statement: str, *facts: Any) -> None:
-        with sqlite3.connect(self.served.data_dir / "gatehouse.sqlite3", timeout=20) as database:
+        with sqlite3.connect(self.served.data_dir / "gatehouse.sqlite3", timeout=60) as database:
             assert database.execute(statement, facts).rowcount == 1
 
 
@@ -104,7 +104,7 @@ class Remote:
     def call(self, path: str, token: str = "", method: str = "GET") -> tuple[int, Any]:
         """Status and body of an answer of its door, which must show its own certificate."""
         context = ssl.create_default_context(cadata=self.certificate())
-        connection = http.client.HTTPSConnection(self.bind, self.port, timeout=10, context=context)
+        connection = http.client.HTTPSConnection(self.bind, self.port, timeout=ANSWERED_WITHIN, context=context)
         try:
             connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token else {})
             answer = connection.getresponse()
@@ -132,7 +132,7 @@ def running(remote: Remote) -> Iterator[Remote]:
         yield remote
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,10 @@ def test_each_shows_a_certificate_of_its_own(halls: list[Remote], portal: Portal
     assert {"hall-3", "hall-3.example", "127.0.0.2"} <= set(names)
     old = ssl.create_default_context()
     old.check_hostname, old.verify_mode, old.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
-    with socket.create_connection((halls[0].bind, halls[0].port), 5) as plain, pytest.raises(ssl.SSLError):
+    with (
+        socket.create_connection((halls[0].bind, halls[0].port), ANSWERED_WITHIN) as plain,
+        pytest.raises(ssl.SSLError),
+    ):
         old.wrap_socket(plain)
 
 
@@ -257,7 +260,9 @@ def test_a_door_opens_only_to_a_token_and_another_one_is_taken_up_without_a_rest
     path = late.out / "node-token.json"
     path.write_text(path.read_text().replace("Bearer gate_node_", "Bearer gate_nobody_"))
     with running(late):
-        time.sleep(2)
+        wait_for(
+            lambda: late.log.count("REST update for /v3/discovery:clusters failed") > 2, otherwise=lambda: late.log
+        )
         assert not late.is_open()
         late.bootstrap("--rotate")
         late.wait_open()

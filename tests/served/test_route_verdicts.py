@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.receiver import Receiver, receiving, say
-from tests.served.installation import Served, serving, wait_for
+from tests.served.installation import Served, serving, settled, wait_for
 
 JSON = {"Content-Type": "application/json"}
 SERVED = say(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
@@ -88,8 +88,8 @@ class Both:
             wanted = {"prefix": prefix, "target": target, "scope": "gateway:line", **facts}
             assert served.ask("POST", "/api/v1/routes", json.dumps(wanted), self.rest)[0] == 201
         for prefix in ("line", "line/deep", "a.b"):
-            wait_for(lambda prefix=prefix: self.really("GET", f"/{prefix}", "good")[0] == 200)
-        wait_for(lambda: self.really("GET", "/line", "revoked_subject")[1] == "token_revoked")
+            wait_for(settled(lambda prefix=prefix: self.really("GET", f"/{prefix}", "good")[0] == 200))
+        wait_for(settled(lambda: self.really("GET", "/line", "revoked_subject")[1] == "token_revoked"))
 
     def really(self, method: str, path: str, token: str = "") -> tuple[int, str | None, str | None]:
         """Status and code of the door, and the path that the service was asked for."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.served.installation import Served, wait_for
+from tests.served.installation import ANSWERED_WITHIN, Served, settled, wait_for
 from tests.served.test_app_tokens import NAME, App
 from tests.served.test_device_door import HALL, Line, knock
 
@@ -85,7 +85,7 @@ def trusted(portal: Served, rest: Callable[..., Any], files: Path) -> None:
     """The hall's CA, from the moment on when Envoy knows it."""
     rest("POST", "/device-cas", {"name": "hall", "certificate": HALL.pem}, status=201)
     probe = HALL.issue("probe")
-    wait_for(lambda: "answered" in knock(portal, probe, files))
+    wait_for(settled(lambda: "answered" in knock(portal, probe, files)))
 
 
 @pytest.fixture
@@ -105,7 +105,9 @@ def later(portal: Served, device: Device, seconds: int) -> None:
 def curl(app: App, *arguments: str) -> tuple[int, Any]:
     """The command as the seed prints it; the name of the host is known to the device's resolver."""
     at = ["--silent", "--resolve", f"{NAME}:{app.port}:127.0.0.1", "--write-out", "\n%{http_code}"]
-    done = subprocess.run(["curl", *arguments, *at], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        ["curl", *arguments, *at], capture_output=True, text=True, timeout=ANSWERED_WITHIN, check=True
+    )
     body, _, status = done.stdout.rpartition("\n")
     return int(status), json.loads(body)
 
@@ -203,7 +205,7 @@ def test_an_expired_one_is_never_executed_and_is_written_down(device: Device, po
 def test_of_a_cancel_and_a_claim_through_the_doors_exactly_one_wins(device: Device, portal: Served) -> None:
     own, ends = bearer(device.pump), set()
     # Open already, as that of the device is, so that neither has a head start but the one it is given in turn.
-    line = http.client.HTTPConnection("127.0.0.1", portal.http_port, timeout=15)
+    line = http.client.HTTPConnection("127.0.0.1", portal.http_port, timeout=ANSWERED_WITHIN)
     line.connect()
     for number in range(RACES):
         job = device.pump.call(SHUTDOWN, {}, **own)[2]["jobId"]

@@ -1,6 +1,7 @@
 """A simulated fleet at the doors of a whole installation: it waits, is let in and served; a denied device is not."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.pki import SERVER, Authority
-from tests.served.installation import ROOT, Served, serving, wait_for
+from tests.served.installation import PATIENCE, ROOT, Served, serving, wait_for
 
 DEVICES = 20
 SCOPES = ("devices:read", "devices:admit", "devices:update", "devices:delete")
@@ -111,14 +112,17 @@ def test_a_device_that_is_denied_while_it_is_served_is_refused_on_its_open_conne
     fleet = ("--by=certificate", "--devices=1", "--seed=open", "--json")
     assert simulate(portal, *fleet, "--once")["pending"] == 1
     [device_id] = rest.accept_all()
-    command = [sys.executable, "manage.py", "simulate_fleet", *fleet, "--every=0.2", "--for=8"]
+    command = [sys.executable, "manage.py", "simulate_fleet", *fleet, "--every=0.2", "--for=600"]
     with subprocess.Popen(
-        command, cwd=ROOT, env=portal.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, cwd=ROOT, env=portal.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
+        assert running.stderr
         reported = f"/api/v1/devices/{device_id}/apps-states"
         wait_for(lambda: bool(rest("GET", reported)["results"]))
         rest("DELETE", f"/devices/{device_id}", expect=204)
-        said, _ = running.communicate(timeout=30)
+        assert any("1 refused" in line for line in running.stderr)  # It tells how far it is every few seconds.
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=PATIENCE)
     summary = json.loads(said)
     assert summary["refused"] >= 1
     assert (summary["accepted"], summary["pending"], summary["errors"]) == (1, 0, {})

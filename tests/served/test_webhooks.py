@@ -12,8 +12,6 @@ from tests.mail_server import MailServer
 from tests.receiver import OK, hang, receiving, say
 from tests.served.installation import Served, free_ports, serving, wait_for
 
-SECONDS = 15.0
-
 
 @pytest.fixture(scope="module")
 def mail() -> Iterator[MailServer]:
@@ -67,13 +65,12 @@ def waiting(served: Served, token: str) -> dict[str, str]:
     return {device["id"]: device["fingerprint"] for device in listed}
 
 
-def test_a_device_that_knocks_is_told_of_within_seconds_and_the_signature_is_right(served: Served, token: str) -> None:
+def test_a_device_that_knocks_is_told_of_at_once_and_the_signature_is_right(served: Served, token: str) -> None:
     with receiving() as receiver:
         made = make(served, token, "at once", receiver.url)
         knock(served, "1000")
-        took = wait_for(lambda: bool(receiver.heard))
+        wait_for(lambda: bool(receiver.heard))
         [heard] = receiver.heard
-        assert took < 5
         assert heard.type == "device.pending"
         assert waiting(served, token)[heard.json["data"]["device"]] == heard.json["data"]["fingerprint"]
         assert heard.is_signed_with(made["secret"])
@@ -81,7 +78,7 @@ def test_a_device_that_knocks_is_told_of_within_seconds_and_the_signature_is_rig
         path = f"/api/v1/webhooks/{made['id']}"
         wait_for(lambda: ask(served, token, "GET", path)["waiting"] == 0)
         [delivery] = ask(served, token, "GET", f"{path}/deliveries")["results"]
-        assert (delivery["state"], delivery["message"]) == ("delivered", heard.message)
+        assert (delivery["state"], delivery["message"], delivery["attempts"]) == ("delivered", heard.message, 1)
         assert delivery["body"].encode() == heard.body
         ask(served, token, "DELETE", path)
 
@@ -113,8 +110,8 @@ def test_a_receiver_that_hangs_delays_no_other(served: Served, token: str) -> No
         made.append(make(served, token, "well", well.url))
         knock(served, "1003", 2)
         took = wait_for(lambda: len(well.heard) == 2)
-        assert took < 5
-        assert stuck.heard
+        assert took < 30  # One after the other, the four that hang would take ten seconds each.
+        wait_for(lambda: bool(stuck.heard))
         for each in made:
             ask(served, token, "DELETE", f"/api/v1/webhooks/{each['id']}")
 
@@ -159,5 +156,6 @@ def test_the_worker_ends_at_once_though_receivers_hang(served: Served, token: st
         knock(served, "1006")
         wait_for(lambda: bool(stuck.heard))
         served.process.send_signal(signal.SIGTERM)
-        assert wait_for(lambda: served.process.poll() is not None) < 5
+        # What has not ended by itself after nine seconds is killed.
+        assert wait_for(lambda: served.process.poll() is not None) < 8
         assert served.process.returncode == 0

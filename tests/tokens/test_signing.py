@@ -320,7 +320,7 @@ class TestRemembered:
         began = time.thread_time()
         for _ in range(1000):
             verified(token)
-        assert time.thread_time() - began < 0.5  # With a key that is parsed anew each time it is half a minute.
+        assert time.thread_time() - began < 5  # With a key that is parsed anew each time it is half a minute.
 
     def test_only_so_many_are_remembered_and_no_token_that_is_not_ours(
         self, ring: dict[str, Any], monkeypatch: pytest.MonkeyPatch
