@@ -129,7 +129,10 @@ class Served:
         return done
 
     def children(self, word: str = "") -> list[int]:
-        """The ids of all processes that descend from it, or of those with this word in their command line."""
+        """The ids of all processes that descend from it, or of those with this word in their command line.
+
+        Each stands behind the one that started it, whatever their numbers are.
+        """
         return [pid for pid in descendants(self.process.pid) if word in command_line(pid)]
 
     def stop(self) -> int:

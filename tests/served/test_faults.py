@@ -23,7 +23,7 @@ def kill(*pids: int) -> None:
 
 def workers(served: Served) -> list[int]:
     """The portal's app server first, then its workers."""
-    return sorted(served.children("gateway.portal_app"))
+    return served.children("gateway.portal_app")
 
 
 def test_an_envoy_that_was_killed_is_back_within_seconds(portal: Served) -> None:

@@ -133,7 +133,7 @@ def test_killed_at_random_points_of_an_order_it_is_still_executed_once_by_each(
         job = rest("POST", "/shutdowns", order, status=201)["id"]
         for victim in chance.sample(["gateway.portal_app", "run_worker", "_bin/envoy", "gateway.portal_app"], 4):
             time.sleep(chance.random())
-            os.kill(max(portal.children(victim)), signal.SIGKILL)
+            os.kill(portal.children(victim)[-1], signal.SIGKILL)
             wait_for(lambda: portal.is_ready() and bool(portal.children(victim)))  # noqa: B023
 
         def state() -> str:

@@ -170,7 +170,7 @@ def test_workers_of_the_portal_killed_in_a_bulk_decision_leave_each_device_old_o
         for _ in range(2):
             answer = client.submit(decide)
             wait_until_beyond(broken, accepted, chance)
-            _, *workers = sorted(broken.children("gateway.portal_app"))
+            _, *workers = broken.children("gateway.portal_app")
             for worker in workers:
                 os.kill(worker, signal.SIGKILL)
             status, said = answer.result(PATIENCE)

@@ -31,7 +31,7 @@ def test_a_worker_and_envoy_killed_in_the_middle_leave_nothing_half_done(own_ser
         command, cwd=ROOT, env=own_served.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     wait_for(lambda: waiting() >= 30)
-    worker = max(own_served.children("gateway.portal_app"))
+    worker = own_served.children("gateway.portal_app")[-1]
     os.kill(worker, signal.SIGKILL)
     wait_for(lambda: fleet.poll() is not None or waiting() >= 90)
     (envoy,) = own_served.children("_bin/envoy")
