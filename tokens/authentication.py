@@ -48,10 +48,11 @@ class BearerAuthentication(JWTAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        header = request.META.get("HTTP_AUTHORIZATION", "").strip()
-        if not header:
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
             return None
-        bearer = BEARER.fullmatch(header)
+        # One that is not ASCII comes from the app server as an empty one: it was sent, and is malformed.
+        bearer = BEARER.fullmatch(header.strip())
         if bearer is None:
             raise InvalidToken
         address = request.META.get("REMOTE_ADDR", "")

@@ -114,11 +114,11 @@ def kind_of(text: str) -> str:
 
 def edge_app(request: Request) -> EdgeApp:
     """The app on a device whose access token the request shows, on a device that is served."""
-    header = request.META.get("HTTP_AUTHORIZATION", "").strip()
+    header = request.META.get("HTTP_AUTHORIZATION")
     how = f"ask for an access token with POST {PERMIT}"
-    if not header:
+    if header is None:
         raise NotSent(f"Send an access token as 'Authorization: Bearer'; {how}.")
-    bearer = BEARER.fullmatch(header)
+    bearer = BEARER.fullmatch(header.strip())  # Empty where it was not ASCII.
     text = bearer[1] if bearer else ""
     try:
         app = access_tokens.edge_app_of(EdgeToken(text).payload)

@@ -155,8 +155,8 @@ def auth_request(raw: bytes) -> tuple[identity.Identity, keys.Key]:
 
 def check_signature(request: Request, key: keys.Key, raw: bytes) -> None:
     """Refuse a request that is not signed, byte for byte as received, with the key that it names."""
-    header = request.META.get("HTTP_X_MEN_SIGNATURE", "")
-    if not header:
+    header = request.META.get("HTTP_X_MEN_SIGNATURE")
+    if header is None:  # One that is not ASCII is empty here.
         raise BadRequest("missing request signature header")
     try:
         signature = base64.b64decode(header, validate=True)

@@ -502,8 +502,8 @@ class TestTheAccessToken:
     def bought(self, ask: Callable[..., Any], installed: Rotated) -> str:
         return str(ask({"appToken": installed.text}).json()["access_token"])
 
-    def request(self, authorization: str = "") -> Request:
-        headers = {"Authorization": authorization} if authorization else {}
+    def request(self, authorization: str | None = None) -> Request:
+        headers = {} if authorization is None else {"Authorization": authorization}
         return Request(RequestFactory().post("/device/edge/api/v2/shutdown", headers=headers))
 
     @pytest.mark.parametrize(
@@ -524,7 +524,8 @@ class TestTheAccessToken:
     @pytest.mark.parametrize(
         ("sent", "challenge", "said"),
         [
-            ("", 'Bearer realm="gatehouse"', "Send an access token"),
+            (None, 'Bearer realm="gatehouse"', "Send an access token"),
+            ("", INVALID, "no access token"),
             ("Basic eDp5", INVALID, "no access token"),
             ("Bearer x", INVALID, "no access token"),
             ("Bearer a b", INVALID, "no access token"),
@@ -540,7 +541,7 @@ class TestTheAccessToken:
         installed: Rotated,
         administrator: Any,
         make_credential: Callable[..., Rotated],
-        sent: str,
+        sent: str | None,
         challenge: str,
         said: str,
     ) -> None:
@@ -552,7 +553,7 @@ class TestTheAccessToken:
             "technical": str(access_tokens.technical(buyer, "main")),
         }
         with pytest.raises(Refusal, match=said) as no:
-            industrial_edge.edge_app(self.request(sent.format(**tokens)))
+            industrial_edge.edge_app(self.request(sent and sent.format(**tokens)))
         assert industrial_edge.body(no.value)["errors"][0]["code"] == "edge.auth.invalidToken"
         view = industrial_edge.EdgeEndpoint()
         answer = industrial_edge.refuse(no.value, {"view": view})

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
+from tests.conftest import MenderDevice
 from tests.served.installation import ANSWERED_WITHIN, Served, until_closed, wait_for
 
 CLOSE = b"Host: x\r\nConnection: close\r\n"
@@ -148,6 +150,28 @@ class TestRefusals:
         assert (answered, error["code"]) == (status, f"mdsp.core.generic.{word}")
         assert error["logref"] == headers["X-Request-Id"]
         assert error["message"].endswith(".")
+
+
+class TestCredentialsThatAreNotAscii:
+    """The app server hands them on as empty headers; they were sent all the same, and are malformed."""
+
+    @pytest.mark.parametrize("path", [b"/devices", b"/api/v1/devices", b"/api/management/v1/admission/devices"])
+    def test_are_no_token_that_is_known(self, served: Served, path: bytes) -> None:
+        for token in (b"\xe9", b"gate_pat_\xc3\xa9"):
+            status, headers, body = parsed(served.raw(get(path, b"Authorization: Bearer " + token)))
+            assert (status, headers["WWW-Authenticate"]) == (401, 'Bearer realm="gatehouse", error="invalid_token"')
+            assert "malformed" in json.loads(body)["error"]
+
+    def test_are_no_signature(self, served: Served, mender_device: Callable[..., MenderDevice]) -> None:
+        signed, _ = mender_device(mac="00:01").request()
+        head = get(
+            b"/api/devices/v1/authentication/auth_requests",
+            b"Content-Length: %d" % len(signed),
+            b"X-MEN-Signature: \xe9\xe9",
+            method=b"POST",
+        )
+        status, _, body = parsed(served.raw(head + signed))
+        assert (status, json.loads(body)["error"]) == (401, "signature verification failed")
 
 
 class TestIds:

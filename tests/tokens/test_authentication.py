@@ -61,6 +61,7 @@ def refusals(shown: str) -> dict[str, str]:
         "another scheme": f"Basic {shown}",
         "no scheme": shown,
         "no token": "Bearer",
+        "nothing": "",
         "two credentials": f"Bearer {shown}, Bearer {shown}",
         "two tokens": f"Bearer {shown} {shown}",
         "a word behind": f"Bearer {shown},x",
