@@ -2,10 +2,11 @@
 
 import json
 import os
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
@@ -130,6 +131,13 @@ def one_after_the_other(command: BaseCommand, things: Sequence[Any], do: Callabl
             ) from unprinted
     if refused:
         raise CommandError(f"{refused} of {len(things)} were refused; the others are done.")
+
+
+def folder_named(text: str) -> Path:
+    """The folder that an option names; for `argparse`. An empty one, such as a variable that is not set, is none."""
+    if not text:
+        raise ArgumentTypeError("it is empty; name a folder")
+    return Path(text)
 
 
 def misuse(sentence: str) -> CommandError:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from portal import whole_file
@@ -28,22 +28,46 @@ class Unwritable(Refusal):
         super().__init__(f"{path} cannot be written ({why.strerror}); name a folder of yours with room in it.")
 
 
+class Obstructed(Refusal):
+    """Where the secret belongs stands something that a file does not replace."""
+
+    code = "place_obstructed"
+
+    def __init__(self, place: Path) -> None:
+        super().__init__(f"{place} is a folder, so no secret can take its place; move it away.")
+
+
+class NotInPlace(Refusal):
+    """The secret counts, and is beside its place."""
+
+    code = "secret_not_in_place"
+
+    def __init__(self, place: Path, beside: Path, why: OSError) -> None:
+        super().__init__(
+            f"{place} cannot be written ({why.strerror}); its secret counts already and is in {beside}: clear the way, "
+            "and the next run moves it."
+        )
+
+
 class InUse(Refusal):
     code = "folder_in_use"
 
 
 @dataclass(frozen=True)
 class SecretFolder:
-    """A folder that nobody else writes into meanwhile."""
+    """A folder that nobody else writes into meanwhile; `amiss` is what of an earlier run could not be put right."""
 
     path: Path
+    amiss: list[Refusal] = field(default_factory=list)
 
     def place(self, client_id: str) -> Path:
         return self.path / f"{client_id}.secret"
 
     def put_down(self, client_id: str, secret: str, text: str) -> None:
-        """Write the secret with this id beside its place, safe from a power cut."""
-        path = self._beside(client_id, secret)
+        """Write the secret with this id beside its place, safe from a power cut; refused if it could not take that."""
+        path, place = self._beside(client_id, secret), self.place(client_id)
+        if place.is_dir() and not place.is_symlink():
+            raise Obstructed(place)
         try:
             whole_file.write_new(path, text)
             whole_file.keep_names(self.path)
@@ -58,19 +82,25 @@ class SecretFolder:
 
     def take_place(self, client_id: str, secret: str) -> None:
         """Let the secret, whose rotation has committed, take the place of the one before."""
-        place = self.place(client_id)
+        place, beside = self.place(client_id), self._beside(client_id, secret)
         try:
-            self._beside(client_id, secret).replace(place)
+            beside.replace(place)
             whole_file.keep_names(self.path)
         except OSError as why:
-            raise Unwritable(place, why) from why
+            raise NotInPlace(place, beside, why) from why
 
     def put_right(self) -> None:
-        """What a run that was killed has left beside its place takes it, if its rotation has committed, or goes."""
+        """What a run that was killed has left beside its place takes it, if its rotation has committed, or goes.
+
+        One that cannot is in nobody's way.
+        """
         for path in sorted(self.path.iterdir()):
             if left := _WAITING.fullmatch(path.name):
                 if CredentialSecret.objects.filter(pk=left["secret"], slot__isnull=False).exists():
-                    self.take_place(left["client_id"], left["secret"])
+                    try:
+                        self.take_place(left["client_id"], left["secret"])
+                    except NotInPlace as obstructed:
+                        self.amiss.append(obstructed)
                 else:
                     self.pick_up(left["client_id"], left["secret"])
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.core.management import call_command
+from django.core.management import call_command, execute_from_command_line
 from django.core.management.base import CommandError
 
 from portal.actor import Actor
@@ -203,6 +203,60 @@ class TestFiles:
             folder.put_down(issued.holder.client_id, issued.secret.pk, issued.text)
         with secret_folder.opened(tmp_path):
             assert (tmp_path / "main-app1-v1.0_beta-line2.secret").read_text() == issued.text
+
+    def test_one_whose_place_is_taken_by_a_folder_is_refused_and_the_others_are_done(
+        self,
+        clock: Any,
+        make_credential: Callable[..., Rotated],
+        make_version: Callable[..., AppVersion],
+        tmp_path: Path,
+    ) -> None:
+        version = make_version()
+        stays, goes = (make_credential(version, instance=which, days=10).holder.client_id for which in ("a", "b"))
+        place = tmp_path / f"{stays}.secret"
+        place.mkdir()
+        out, err = StringIO(), StringIO()
+        with pytest.raises(CommandError, match=r"1 of 2 were refused; the others are done\."):
+            call_command("rotate_credentials", "--due-in", "14d", "--out", str(tmp_path), stdout=out, stderr=err)
+        assert err.getvalue() == f"{place} is a folder, so no secret can take its place; move it away.\n"
+        assert [line.split(" ")[0] for line in out.getvalue().splitlines()] == [goes]
+        assert CredentialSecret.objects.filter(holder__client_id=stays).count() == 1
+        assert sorted(os.listdir(tmp_path)) == [f"{stays}.secret", f"{goes}.secret"]
+        place.rmdir()
+        assert len(run("--due-in", "14d", "--out", str(tmp_path))) == 1
+        assert opens(stays, place.read_text())
+
+    def test_what_cannot_take_its_place_keeps_no_other_back(
+        self,
+        clock: Any,
+        make_credential: Callable[..., Rotated],
+        make_version: Callable[..., AppVersion],
+        root: Actor,
+        tmp_path: Path,
+    ) -> None:
+        version = make_version()
+        old, other = (make_credential(version, instance=which, days=10) for which in ("a", "b"))
+        new = overlap.rotate(old.holder, by=root)
+        with secret_folder.opened(tmp_path) as folder:
+            folder.put_down(new.holder.client_id, new.secret.pk, new.text)
+        place, err = tmp_path / f"{new.holder.client_id}.secret", StringIO()
+        place.mkdir()
+        with pytest.raises(CommandError, match=r"Not every secret of an earlier run is in its place yet\."):
+            call_command("rotate_credentials", "--due-in=14d", "--out", str(tmp_path), stdout=StringIO(), stderr=err)
+        beside = tmp_path / f".{new.holder.client_id}.{new.secret.pk}.waiting"
+        assert f"its secret counts already and is in {beside}: clear the way" in err.getvalue()
+        assert beside.read_text() == new.text
+        assert opens(other.holder.client_id, (tmp_path / f"{other.holder.client_id}.secret").read_text())
+        place.rmdir()
+        assert run("--due-in", "14d", "--out", str(tmp_path)) == []
+        assert place.read_text() == new.text
+
+    @pytest.mark.parametrize("command", ["rotate_credentials --due-in=14d", "envoy_bootstrap hall --portal=https://p"])
+    def test_an_empty_name_is_no_folder(self, capsys: pytest.CaptureFixture[str], command: str) -> None:
+        with pytest.raises(SystemExit) as ended:
+            execute_from_command_line(["manage.py", *command.split(), "--out="])
+        assert ended.value.code == 2
+        assert "argument --out: it is empty; name a folder" in capsys.readouterr().err
 
     def test_two_runs_do_not_write_into_one_folder(self, tmp_path: Path) -> None:
         with (

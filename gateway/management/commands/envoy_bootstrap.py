@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from gateway import certificate_pem, remote_bootstrap, remote_nodes
 from portal.actor import Actor
-from portal.commands import misuse, refusals_exit_1
+from portal.commands import folder_named, refusals_exit_1
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the name of the node")
         parser.add_argument("--portal", required=True, metavar="URL", help="where the TLS door of the portal is")
-        parser.add_argument("--out", required=True, metavar="DIR", help="the folder of the files")
+        parser.add_argument("--out", type=folder_named, required=True, metavar="DIR", help="the folder of the files")
         parser.add_argument("--ca", metavar="FILE", help="the CA of the portal's certificate (default: what it shows)")
         parser.add_argument(
             "--poll", type=seconds, metavar="5s", help="how often it asks for what changes (default: 1s)"
@@ -38,11 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("--rotate", action="store_true", help="a new token for a node that is there already")
 
     @refusals_exit_1
-    def handle(self, *, name: str, portal: str, out: str, ca: str | None, rotate: bool, **options: Any) -> None:
-        if not out:
-            raise misuse("Name the folder of the files with --out.")
+    def handle(self, *, name: str, portal: str, out: Path, ca: str | None, rotate: bool, **options: Any) -> None:
         trusted = certificate_pem.from_file(ca) if ca is not None else None
-        place = remote_bootstrap.judge(Path(out), portal, trusted, overwrite=rotate)
+        place = remote_bootstrap.judge(out, portal, trusted, overwrite=rotate)
         facts = {
             "bind": options["bind"],
             "port": options["port"],

@@ -11,9 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from portal import durations
 from portal.actor import Actor
-from portal.commands import LinesCommand, Unprinted, misuse, one_after_the_other, refusals_exit_1
+from portal.commands import LinesCommand, Unprinted, folder_named, misuse, one_after_the_other, refusals_exit_1
 from portal.refusal import Invalid
 from portal.rfc3339 import written
 from tokens import overlap, planned_rotation, secret_folder
@@ -29,7 +31,9 @@ class Command(LinesCommand):
         parser.add_argument("--due-in", type=durations.read, required=True, help="e.g. 14d: what expires within that")
         parser.add_argument("--grace", type=durations.read, help="how long the old secret goes on, at most 30d")
         parser.add_argument("--days", type=int, help="how long the new secret lives, at most 365")
-        parser.add_argument("--out", type=Path, metavar="DIR", help="write each secret to DIR/<client id>.secret")
+        parser.add_argument(
+            "--out", type=folder_named, metavar="DIR", help="write each secret to DIR/<client id>.secret"
+        )
         parser.add_argument("--dry-run", action="store_true", help="only say what would be rotated")
         super().add_arguments(parser)
 
@@ -62,7 +66,11 @@ class Command(LinesCommand):
                 if rotated and folder:
                     folder.take_place(credential.client_id, rotated.secret.pk)
 
+            for obstructed in folder.amiss if folder else ():
+                self.stderr.write(str(obstructed))
             one_after_the_other(self, planned_rotation.due_credentials(due_in), rotate)
+            if folder and folder.amiss:
+                raise CommandError("Not every secret of an earlier run is in its place yet.")
 
     def show(self, rotated: Rotated, *, folder: SecretFolder | None) -> None:
         """The new secret, or where it is found once this has committed."""
