@@ -13,8 +13,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection, transaction
-from django.db.models import CharField, DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Value
-from django.db.models.functions import Cast
+from django.db.models import CharField, DateTimeField, Exists, ExpressionWrapper, F, OuterRef, Value, Window
+from django.db.models.functions import Cast, RowNumber
 from django.utils import timezone
 
 from portal import audit, expiry, letters, outbox
@@ -90,7 +90,10 @@ def _bands(now: datetime) -> Iterator[tuple[int, datetime, datetime]]:
 
 
 def _due(source: Source, days: int, since: datetime, until: datetime) -> list[tuple[str, datetime, Any]]:
-    """Key, end and owner of what is to be told of at this threshold and was at no nearer one, the soonest first."""
+    """Key, end and owner of what is to be told of at this threshold and was at no nearer one, the soonest first.
+
+    No more of one owner than a run takes.
+    """
     rows = source.notified(source.ending(since, until), days)
     # A threshold must lie within the life.
     threshold = ExpressionWrapper(F(source.end) - timedelta(days=days), output_field=DateTimeField())
@@ -99,8 +102,12 @@ def _due(source: Source, days: int, since: datetime, until: datetime) -> list[tu
         kind=source.kind, subject=OuterRef("key"), ends_at=OuterRef(source.end), days__lte=days
     )
     rows = rows.filter(~Exists(given), stands_since__lt=F("threshold")).order_by(source.end, "pk")
-    owner = F(f"{source.owner}_id") if source.owner else Value(None, CharField())
-    return list(rows.values_list("key", source.end, owner)[:MOST])
+    if not source.owner:
+        return list(rows.values_list("key", source.end, Value(None, CharField()))[:MOST])
+    # Of each owner, so that one for whom it fails again and again does not fill the room of the others.
+    owner = F(f"{source.owner}_id")
+    rows = rows.annotate(place=Window(RowNumber(), partition_by=owner, order_by=(source.end, "pk")))
+    return list(rows.filter(place__lte=MOST).values_list("key", source.end, owner))
 
 
 @transaction.atomic
