@@ -81,9 +81,17 @@ def waiting(target: ShutdownTarget) -> Waiting:
     if target.state not in WAS_CLAIMED:
         return Waiting(target, left, acks, [], proceed=False)
     # A device that lost its place and has it again asks on.
-    waits = left and target.state in (TargetState.CLAIMED, TargetState.UNCONFIRMED)
+    waits = left and not target.released_at and target.state in (TargetState.CLAIMED, TargetState.UNCONFIRMED)
     missing = awaited(target, acks) if waits else []
     return Waiting(target, left, acks, missing, proceed=not missing)
+
+
+def progress(target: ShutdownTarget) -> Waiting:
+    """The same for the device that asks for it: once told that it may power off, it is not told otherwise."""
+    told = waiting(target)
+    if told.proceed and told.ack_seconds and target.state == TargetState.CLAIMED and not target.released_at:
+        ShutdownTarget.objects.filter(pk=target.pk, released_at=None).update(released_at=clock.now())
+    return told
 
 
 def awaited(target: ShutdownTarget, acks: list[ShutdownAck]) -> list[ShutdownAck]:

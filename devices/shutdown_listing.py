@@ -164,8 +164,9 @@ def _rows(found: list[ShutdownTarget]) -> list[Row]:
 
 def _row(target: ShutdownTarget, device: Device | None, there: Mapping[str, Any], now: datetime) -> Row:
     left = max(0, math.ceil((target.deadline - now).total_seconds())) if target.deadline else 0
-    # As the rule says it: at the deadline nobody is awaited any more.
-    on_it = {app.installation for app in there.get(target.device_id, ())} if left else set()
+    # As the rule says it: at the deadline nobody is awaited any more, nor once the device was told to go on.
+    waits = left and not target.released_at
+    on_it = {app.installation for app in there.get(target.device_id, ())} if waits else set()
     apps = [AppOn(ack, ack.acknowledged_at is None and ack.installation in on_it) for ack in target.acks.all()]
     return Row(target, device, apps, left)
 

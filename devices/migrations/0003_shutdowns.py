@@ -168,6 +168,7 @@ class Migration(migrations.Migration):
                 ("expires_at", models.DateTimeField(null=True)),
                 ("claimed_at", models.DateTimeField(null=True)),
                 ("deadline", models.DateTimeField(null=True)),
+                ("released_at", models.DateTimeField(null=True)),
                 ("executing_at", models.DateTimeField(null=True)),
                 ("heard_at", models.DateTimeField(null=True)),
                 ("reported_at", models.DateTimeField(null=True)),

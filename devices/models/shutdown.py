@@ -123,9 +123,10 @@ class ShutdownJob(models.Model):
 class ShutdownTarget(models.Model):
     """One device of a shutdown, by its id, which outlives its record. Of open ones a device has one at most.
 
-    `nonce` is the digest of what the device claimed it with. `heard_at` is when the device was heard though it had said
-    that it powers off; `reported_at` is its last report, `finished_at` when the outcome stood. `is_former` marks those
-    of a device that was removed: what comes with its id is another.
+    `nonce` is the digest of what the device claimed it with. `released_at` is when it was told before its deadline that
+    it need not wait for its apps any more, `heard_at` when it was heard though it had said that it powers off;
+    `reported_at` is its last report, `finished_at` when the outcome stood. `is_former` marks those of a device that was
+    removed: what comes with its id is another.
     """
 
     job = models.ForeignKey(ShutdownJob, models.CASCADE, related_name="targets")
@@ -138,6 +139,7 @@ class ShutdownTarget(models.Model):
     expires_at = models.DateTimeField(null=True)
     claimed_at = models.DateTimeField(null=True)
     deadline = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
     executing_at = models.DateTimeField(null=True)
     heard_at = models.DateTimeField(null=True)
     reported_at = models.DateTimeField(null=True)

@@ -71,7 +71,7 @@ class OneJob(JobEndpoint):
     )
     def get(self, request: Request, id: str) -> Response:
         """Who of its apps has acknowledged; ask once a second, and power off when `proceed` is true."""
-        waiting = shutdown_claim.waiting(self.target(id))
+        waiting = shutdown_claim.progress(self.target(id))
         told = shapes.waiting(waiting)
         return Response({"id": told["id"], "state": told["state"], "proceed": waiting.proceed, **told})
 

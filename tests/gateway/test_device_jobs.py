@@ -296,6 +296,8 @@ class TestProgress:
         shutdown_acks.acknowledge(target(), apps[0], by=root)
         switching.disable(InstalledApp.objects.get(pk=apps[1].installation), by=root, reason="leaked")
         assert call("GET", f"/jobs/{job}").json()["proceed"] is True
+        switching.enable(InstalledApp.objects.get(pk=apps[1].installation), by=root)
+        assert call("GET", f"/jobs/{job}").json()["proceed"] is True  # It may have gone by the first answer.
 
     def test_what_was_never_claimed_never_proceeds(self, order: Callable[..., str], ada: Actor) -> None:
         job = order()
