@@ -45,6 +45,8 @@ def run(stopping: Event) -> None:
                 lane = Thread(target=_in_lane, args=(webhook, stopping), name="webhook", daemon=True)
                 lane.start()
                 lanes[lane] = webhook
+        except Error:
+            log.warning("The webhooks wait: the database does not answer.")
         finally:
             connection.close_if_unusable_or_obsolete()
     for lane in lanes:

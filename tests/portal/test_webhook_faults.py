@@ -149,6 +149,39 @@ def test_a_database_that_takes_no_result_makes_nobody_hammer_the_receiver(
         assert len(receiver.heard) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_does_not_answer_once_ends_no_round_and_no_more_lanes_are_begun(
+    stuck: Receiver, root: Actor, at_once: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two webhooks whose receivers hang, and a third for which there is no thread, before and after the fault."""
+    monkeypatch.setattr(couriers, "LANES", 2)
+    for name in "abc":
+        make(f"{stuck.url}/{name}", root, name)
+    tell("x")
+    stopping, asked = threading.Event(), []
+
+    def fail_second(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith("SELECT") and 'FROM "portal_webhook"' in sql:
+            asked.append(sql)
+            if len(asked) == 2:
+                raise OperationalError("the database is gone")
+        return execute(sql, params, many, context)
+
+    def work() -> None:
+        with connection.execute_wrapper(fail_second):
+            couriers.run(stopping)
+
+    def watch() -> None:
+        until = time.monotonic() + 8
+        while len(stuck.heard) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        stopping.set()
+
+    at_once(work, watch)
+    assert len(asked) == 3
+    assert len(stuck.heard) == 2
+
+
 def test_a_delivery_that_is_gone_is_not_counted_twice(db: None, root: Actor) -> None:
     webhook = make("http://10.0.0.1/", root)
     tell("a", "b")
