@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from devices.models import ShutdownJob, ShutdownTarget, TargetState
+from devices.models import JobState, ShutdownJob, ShutdownTarget, TargetState
 from portal.refusal import NotFound, Refusal
 
 
@@ -36,7 +36,8 @@ class CountMismatch(Refusal):
     code = "count_mismatch"
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"This is for {number} devices; send that number to confirm it.")
+        devices = "1 device" if number == 1 else f"{number} devices"
+        super().__init__(f"This is for {devices}; send that number to confirm it.")
         self.details = {"count": number}
 
 
@@ -89,8 +90,12 @@ class NotAwaiting(Refusal):
     code = "not_awaiting_approval"
 
     def __init__(self, job: ShutdownJob) -> None:
-        by = f" by {job.decided_by}" if job.decided_by else ""
-        super().__init__(f"This shutdown awaits no approval: it is {job.get_state_display().lower()}{by}.")
+        how = f"it is {job.get_state_display().lower()}"
+        if job.state == JobState.REFUSED:
+            how = f"it was refused by {job.decided_by}"
+        elif job.decided_by:
+            how = f"it was approved by {job.decided_by}, and is {job.get_state_display().lower()}"
+        super().__init__(f"This shutdown awaits no approval: {how}.")
 
 
 class TooLate(Refusal):

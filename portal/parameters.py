@@ -87,14 +87,14 @@ class Whole(Parameter):
 
 @dataclass(frozen=True, kw_only=True)
 class Moment(Parameter):
-    """A moment of this century with its offset from UTC (RFC 3339)."""
+    """A moment of this century with its offset from UTC (RFC 3339); `hint` says what may go wrong where it is sent."""
+
+    hint: str = "; in a URL, + is written %2B"
 
     def read(self, sent: str) -> datetime:
         moment = rfc3339.read(sent)
         if moment is None:
-            raise self.refuse(
-                f"'{self.name}' is a moment with its offset, such as 2026-11-25T12:00:00Z; in a URL, + is written %2B."
-            )
+            raise self.refuse(f"'{self.name}' is a moment with its offset, such as 2026-11-25T12:00:00Z{self.hint}.")
         if not EARLIEST <= moment < LATEST:
             raise self.refuse(f"'{self.name}' lies in the years {EARLIEST.year} to {LATEST.year - 1}.")
         return moment

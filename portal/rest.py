@@ -104,7 +104,7 @@ class When(serializers.DateTimeField):
     def to_internal_value(self, value: Any) -> datetime:
         if not isinstance(value, str):
             self.fail("invalid", format="2026-11-25T12:00:00Z")
-        moment: datetime = parameters.Moment(name=self.field_name or "", description="").read(value)
+        moment: datetime = parameters.Moment(name=self.field_name or "", description="", hint="").read(value)
         return moment
 
 

@@ -30,6 +30,7 @@ def door() -> str:
 
 def right_path(path: str) -> str:
     """What whoever called this path is told."""
+    path = path.lower()
     if "secure-storage" in path:
         return "Gatehouse serves no secure storage; certsips.json names its path because apps expect it there."
     if "shutdown" in path:
@@ -53,7 +54,7 @@ def nowhere(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def wrong_door(request: HttpRequest) -> HttpResponse:
     """An address of apps at the door of devices."""
-    right = SHUTDOWN if "shutdown" in request.path_info else PERMIT
+    right = SHUTDOWN if "shutdown" in request.path_info.lower() else PERMIT
     return _answer(WrongPath(f"Apps are not served at this door, which is for devices; call {right} at {door()}."))
 
 

@@ -209,6 +209,15 @@ class TestOrder:
         made(client, "press-1")
         assert no(order(client, *devices)) == (409, code)
 
+    def test_one_device_is_no_several(self, client: APIClient, fleet: list[str]) -> None:
+        answer = order(client, "press-1", confirm_count=2)
+        assert answer.json()["error"] == "This is for 1 device; send that number to confirm it."
+
+    def test_a_start_that_is_none_is_told_how_one_is_written_in_json(self, client: APIClient, fleet: list[str]) -> None:
+        answer = order(client, "press-1", start_at="tomorrow")
+        sentence = "'start_at' is a moment with its offset, such as 2026-11-25T12:00:00Z."
+        assert answer.json()["invalid"] == {"start_at": [sentence]}
+
     def test_among_several_it_is_skipped(self, client: APIClient, fleet: list[str]) -> None:
         assert made(client, "press-1", "gone-1")["counts"] == dict.fromkeys(STATES, 0) | {"queued": 1, "skipped": 1}
 
@@ -266,14 +275,18 @@ class TestApproval:
         approved = act(other, job, "approve", confirm_count=3).json()
         assert (approved["state"], approved["approval"]["by"]) == ("running", "token line-3")
         assert approved["approval"]["at"]
-        assert no(act(other, job, "approve", confirm_count=3)) == (409, "not_awaiting_approval")
+        again = act(other, job, "approve", confirm_count=3)
+        assert no(again) == (409, "not_awaiting_approval")
+        assert again.json()["error"].endswith(": it was approved by token line-3, and is running.")
 
     def test_or_refuses_it_for_good(self, client: APIClient, other: APIClient, fleet: list[str]) -> None:
         job = made(client, *fleet)
         assert no(act(client, job, "refuse", reason=REASON)) == (403, "same_person")
         assert no(act(other, job, "refuse")) == (400, "invalid")
         assert act(other, job, "refuse", reason=REASON).json()["state"] == "refused"
-        assert no(act(other, job, "refuse", reason=REASON)) == (409, "not_awaiting_approval")
+        again = act(other, job, "refuse", reason=REASON)
+        assert no(again) == (409, "not_awaiting_approval")
+        assert again.json()["error"].endswith(": it was refused by token line-3.")
 
     def test_with_nobody_to_approve_it_is_refused_at_once(self, client: APIClient, fleet: list[str]) -> None:
         assert no(order(client, *fleet)) == (409, "no_second_approver")

@@ -422,7 +422,8 @@ class TestAPathThatIsWrong:
     @pytest.mark.parametrize(
         "path",
         ["/device/edge/api/v1/shutdown", "/device/edge/api/v2/shutdown/", "/device/edge/api/v2/shutdown/x/ack/",
-         "/device/edge/a.service/api/v3/device/shutdown", "/a.service/api/v2/shutdown"],
+         "/device/edge/a.service/api/v3/device/shutdown", "/a.service/api/v2/shutdown",
+         "/device/edge/api/v2/Shutdown"],
     )  # fmt: skip
     def test_where_a_shutdown_was_meant_its_path_is_named(self, ask: Callable[..., Any], path: str) -> None:
         answer = ask({}, path)
