@@ -62,7 +62,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Allowed:
-    """What an operator has opened, and the name of the field that is judged by it."""
+    """What an operator has opened, and how that which is judged by it is called, where it stands and how it looks."""
 
     words: frozenset[str] = frozenset()
     networks: tuple[Network, ...] = ()
@@ -70,6 +70,7 @@ class Allowed:
     endings: tuple[str, ...] = ()
     what: str = "a route target"
     field: str = field(default="target")
+    example: str = "http://10.0.0.5:8080"
 
     @classmethod
     def read(cls, words: Iterable[str], **facts: str) -> "Allowed":
@@ -116,8 +117,7 @@ def read(url: str, allowed: Allowed) -> Target:
     parts = _URL.fullmatch(url) if len(url) <= LONGEST else None
     if parts is None or "#" in url or "\\" in url:
         raise allowed.refuse(
-            f"Write a URL such as https://hooks.example/gatehouse, of at most {LONGEST} characters, without user, "
-            "fragment or blanks."
+            f"Write a URL such as {allowed.example}, of at most {LONGEST} characters, without user, fragment or blanks."
         )
     scheme, host, port, rest = parts[1].lower(), parts[2].lower(), int(parts[3] or 0), parts[4] or "/"
     if parts[3] and not 1 <= port <= 65535:

@@ -170,7 +170,8 @@ def live_secrets(webhook: Webhook) -> list[str]:
 def allowed() -> targets.Allowed:
     """Webhooks may go to private and public addresses, and wherever else an operator has opened routes to."""
     words = (*settings.ROUTE_TARGETS, targets.PRIVATE, targets.PUBLIC)
-    return targets.Allowed.read(words, what="a webhook's target", field="url")
+    example = "https://hooks.example/gatehouse"
+    return targets.Allowed.read(words, what="a webhook's target", field="url", example=example)
 
 
 def judge(url: str) -> targets.Target:

@@ -126,7 +126,10 @@ class TestForm:
             ("good.http://h:2", "(`good.http://h:2`) is already a route to http://h:1; left as it is."),
             ("GOOD.http://h:1", "(`GOOD.http://h:1`) is already a route to http://h:1; left as it is."),
             ("good.http://h:1", "(`good.http://h:1`) is already a route to http://h:1; left as it is."),
-            ("a.http://h\x07:1", "(`a.http://h\N{REPLACEMENT CHARACTER}:1`) Write a URL such as"),
+            (
+                "a.http://h\x07:1",
+                "(`a.http://h\N{REPLACEMENT CHARACTER}:1`) Write a URL such as http://10.0.0.5:8080, of",
+            ),
         ],
     )  # fmt: skip
     def test_a_bad_entry_is_refused_by_its_position(self, root: Actor, entry: str, said: str) -> None:
