@@ -26,6 +26,12 @@ class KeyMismatch(Unfit):
     field, code = "key", "key_mismatch"
 
 
+class WrongNumber(KeyMismatch):
+    """There is no certificate that could hold the key, or there are more than a door shows."""
+
+    field = "certificate"
+
+
 class ChainBroken(Unfit):
     code = "chain_broken"
 
@@ -67,9 +73,11 @@ def judge(certificate: Sent, key: Sent, now: datetime, *, host: str = "") -> Fit
     """Refuse a pair that browsers or Envoy would not take. `host` must be covered by its names, if it is given."""
     chain, blocks = certificate_pem.certificates(certificate), certificate_pem.blocks(key, KeyNotPem)
     private = certificate_pem.private_key(blocks, key.name)
+    if not chain:
+        raise WrongNumber(f"{certificate.name} holds no BEGIN CERTIFICATE; send the server's certificate first.")
     if len(chain) > MOST:
-        raise KeyMismatch(f"{certificate.name} holds {len(chain)} certificates; a door shows {MOST} at most.")
-    if not chain or chain[0].public_key() != private.public_key():
+        raise WrongNumber(f"{certificate.name} holds {len(chain)} certificates; a door shows {MOST} at most.")
+    if chain[0].public_key() != private.public_key():
         raise KeyMismatch(f"The private key does not belong to the first certificate in {within(certificate.name)}.")
     chain = _linked(chain)
     for number, each in enumerate(chain, 1):
