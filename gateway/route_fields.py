@@ -31,6 +31,8 @@ LOOK_UP_SECONDS = 3.0
 _SEGMENT = "[A-Za-z0-9][A-Za-z0-9._~-]{0,62}"
 _PREFIX = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT}){{0,3}}")
 _HEALTH = re.compile(r"(?:/[!-\"$-~]{0,499})?")
+# What a person pastes may have some around it; no field of one word holds any.
+_BLANKS = " \t"
 # No such path comes in by a door either: the service could read another one than was judged.
 _AMBIGUOUS = re.compile(f"{DOT_SEGMENT}|{BYTES}|{BAD_PERCENT}")
 _BASE = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")
@@ -48,8 +50,8 @@ class PrefixReserved(Refusal):
 
 
 def prefix(text: str) -> str:
-    """The prefix as it is kept, without the slashes around it."""
-    found = text.removeprefix("/").removesuffix("/")
+    """The prefix as it is kept, without the blanks and then the slashes around it."""
+    found = text.strip(_BLANKS).removeprefix("/").removesuffix("/")
     if not _PREFIX.fullmatch(found):
         raise Invalid(
             "prefix",
@@ -69,6 +71,7 @@ def scope_for(prefix: str) -> str:
 
 def scope(text: str) -> str:
     """A scope of routes. One of the portal itself would open the route to everybody who holds it for another reason."""
+    text = text.strip(_BLANKS)
     if not scopes.opens_routes(text):
         taken = text in scopes.Scope.values
         raise Invalid(
@@ -117,7 +120,7 @@ def spelling(url: str) -> str:
 
 
 def _written(url: str) -> tuple[targets.Target, str]:
-    read = targets.read(url, targets.Allowed())
+    read = targets.read(url.strip(_BLANKS), targets.Allowed())
     base = read.rest.removesuffix("/")
     if not _BASE.fullmatch(base):
         raise Invalid(
@@ -128,6 +131,7 @@ def _written(url: str) -> tuple[targets.Target, str]:
 
 def health_path(text: str) -> str:
     """Where the service is asked how it is, from its own root; empty where it is not asked."""
+    text = text.strip(_BLANKS)
     if not _HEALTH.fullmatch(text):
         raise Invalid("health_path", "A health path is / and up to 499 visible ASCII characters other than #.")
     if _AMBIGUOUS.fullmatch(text):

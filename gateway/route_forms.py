@@ -79,21 +79,26 @@ class Section:
 
 
 class RouteForm(forms.Form):
-    """A whole route; `seen` is the revision that the person looked at when they change one."""
+    """A whole route; `seen` is the revision that the person looked at when they change one.
+
+    Which blanks are dropped is left to the rule, so that REST says the same.
+    """
 
     # The field takes nothing from the prefix of a form, which is another thing.
     prefix = forms.CharField(  # type: ignore[assignment]
-        max_length=257, error_messages={"required": "Say under which path it is found."}
+        max_length=257, strip=False, error_messages={"required": "Say under which path it is found."}
     )
-    target = forms.CharField(max_length=500, error_messages={"required": "Say which service is behind it."})
-    scope = forms.CharField(max_length=263, required=False)
+    target = forms.CharField(
+        max_length=500, strip=False, error_messages={"required": "Say which service is behind it."}
+    )
+    scope = forms.CharField(max_length=263, strip=False, required=False)
     methods = forms.MultipleChoiceField(
         choices=[(each, each) for each in route_fields.METHODS],
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least one method."},
     )
     is_enabled = forms.BooleanField(required=False)
-    health_path = forms.CharField(max_length=500, required=False)
+    health_path = forms.CharField(max_length=500, strip=False, required=False)
     host_header = forms.ChoiceField(choices=HostHeader.choices)
     forward_token = forms.BooleanField(required=False)
     target_ca = PemField(max_length=2 * target_cas.MAX_BYTES, required=False, widget=forms.Textarea)
@@ -130,10 +135,10 @@ class RouteForm(forms.Form):
         facts = {name: self.cleaned_data[name] for name in routes.FACTS if name in self.fields}
         if self.route is not None:
             facts = {name: value for name, value in facts.items() if name in self.changed_data}
-        if not facts.get("scope", "-"):
+        if not facts.get("scope", "-").strip():
             del facts["scope"]
             if self.route is not None:
-                facts["scope"] = route_fields.scope_for(self.cleaned_data["prefix"].strip("/"))
+                facts["scope"] = route_fields.scope_for(self.cleaned_data["prefix"].strip(" \t/"))
         return facts
 
     def forget_key(self) -> None:

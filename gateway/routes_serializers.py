@@ -57,10 +57,12 @@ class NewRouteSerializer(StrictSerializer):
     health_path = Text(max_length=500, required=False, allow_blank=True, help_text=HEALTH_HELP)
     websocket = Flag(required=False, help_text="Whether a connection may become a WebSocket.")
     cors_origins = serializers.ListField(
-        child=Text(max_length=262),
-        max_length=route_origins.MOST,
+        child=Text(),  # How many there may be, and how long, the rule says once it has dropped what is there twice.
         required=False,
-        help_text="Origins whose pages may call it from a browser, such as https://app.example; none, unless told.",
+        help_text=(
+            f"Up to {route_origins.MOST} origins whose pages may call it from a browser, such as https://app.example; "
+            "none, unless told."
+        ),
     )
     cors_credentials = Flag(required=False, help_text="Whether such a page may send credentials of the browser.")
     target_ca = Text(max_length=target_cas.MAX_BYTES, required=False, allow_blank=True, help_text=CA_HELP)
