@@ -9,9 +9,8 @@ from devices.shutdown_states import RETRIED
 
 def retriable(job: ShutdownJob) -> list[str]:
     """The ids of those of its devices that did not go off and were not ordered anew; none while it is under way."""
-    if not job.is_final:
-        return []
-    return sorted(set(failed(job)) - set(later(job, failed(job))))
+    found = failed(job) if job.is_final else []
+    return sorted(set(found) - set(later(job, found)))
 
 
 def failed(job: ShutdownJob) -> list[str]:
