@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from gateway import lifeline
@@ -41,7 +42,7 @@ class Child:
             stdout=2,
             stderr=subprocess.PIPE if self.piped else None,
             process_group=0,
-            preexec_fn=lifeline.end_with_parent,  # There are no threads here.
+            preexec_fn=partial(lifeline.end_with_parent, os.getpid()),  # There are no threads here.
         )
         if self.process.stderr:
             os.set_blocking(self.process.stderr.fileno(), False)

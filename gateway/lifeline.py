@@ -9,9 +9,12 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it is gone. Linux only, as Gatehouse is."""
-    parent = os.getppid()
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it is gone. Linux only, as Gatehouse is.
+
+    `parent` is the id of the process that started this one, as that one knew it: one that died before this process
+    came to ask has left it to another parent already.
+    """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)  # It was gone before we asked.
+        os._exit(1)

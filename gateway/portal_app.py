@@ -1,5 +1,6 @@
 """The portal as the app server's workers load it: each ends with its parent, and reads a body before it answers."""
 
+import multiprocessing
 import sys
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -8,7 +9,9 @@ from typing import Any
 from gateway import lifeline
 from portal import wsgi
 
-lifeline.end_with_parent()
+# None where the app server has no processes of its own for its workers.
+if (started_by := multiprocessing.parent_process()) and started_by.pid:
+    lifeline.end_with_parent(started_by.pid)
 
 # A thread that waits for its turn waits so long, in seconds: with Python's 5 ms, a request that signs or asks the
 # database, and gives its turn away meanwhile, would get it back late whenever the other thread is busy.

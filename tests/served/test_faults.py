@@ -67,7 +67,14 @@ def test_a_killed_background_worker_is_started_again(portal: Served) -> None:
     wait_for(lambda: len(set(portal.children("run_worker")) - {worker}) == 1)
 
 
-def test_nothing_outlives_a_serve_that_was_killed_and_the_next_needs_no_repair(portal: Served) -> None:
+@pytest.mark.parametrize("is_starting", [False, True])
+def test_nothing_outlives_a_serve_that_was_killed_and_the_next_needs_no_repair(
+    portal: Served, is_starting: bool
+) -> None:
+    if is_starting:
+        _, worker, *_ = former = workers(portal)
+        kill(worker)
+        wait_for(lambda: len(set(workers(portal)) - set(former)) == 1)
     family = portal.children()
     assert len(family) >= 5
     kill(portal.process.pid)
@@ -132,10 +139,10 @@ def test_a_certificate_that_envoy_refuses_leaves_the_last_good_one_in_place_and_
 class TestServeRefuses:
     """In one sentence on stderr, with exit 1."""
 
-    def refused(self, served: Served, *, sentence: str) -> None:
+    def refused(self, served: Served, *, sentence: str, printed: str = "") -> None:
         done = served.start_command("serve")
         assert done.returncode == 1
-        assert done.stdout == ""
+        assert done.stdout.strip("=\n") == printed
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
@@ -178,7 +185,11 @@ class TestServeRefuses:
 
     def test_an_envoy_that_takes_nothing(self, tmp_path: Path) -> None:
         served = Served(tmp_path / "d", GATEHOUSE_ENVOY="/bin/false")
-        self.refused(served, sentence="The Envoy at /bin/false does not take its configuration")
+        # The administrator is there already, and the next start says no more of them.
+        made = "The first administrator is admin, the password in GATEHOUSE_ADMIN_PASSWORD"
+        sentence = "The Envoy at /bin/false does not take its configuration"
+        self.refused(served, sentence=sentence, printed=made)
+        self.refused(served, sentence=sentence)
 
     def test_a_folder_too_deep_for_a_unix_socket(self, tmp_path: Path) -> None:
         served = Served(tmp_path / ("d" * 100))
