@@ -27,10 +27,10 @@ _MOMENT = {
 # 90 % accepted, 5 % pending, 3 % rejected, 1 % preauthorized, 1 % denied.
 _DEVICES = """
     INSERT INTO devices_device (id, status, identity_digest, fingerprint, request_time, last_seen, revision, epoch,
-        decided_by, denied_at, denied_by, denied_reason)
+        denials, decided_by, denied_at, denied_by, denied_reason)
     SELECT id, CASE WHEN dice < 91 THEN 'accepted' WHEN dice < 96 THEN 'pending' WHEN dice < 99 THEN 'rejected'
-        ELSE 'preauthorized' END, id, fingerprint, {requested}, {seen}, 1, 1, '',
-        CASE WHEN dice = 0 THEN {requested} END, CASE WHEN dice = 0 THEN 'ada' ELSE '' END, ''
+        ELSE 'preauthorized' END, id, fingerprint, {requested}, {seen}, 1, 1,
+        CASE WHEN dice = 0 THEN 1 ELSE 0 END, '', CASE WHEN dice = 0 THEN {requested} END, CASE WHEN dice = 0 THEN 'ada' ELSE '' END, ''
     FROM made ORDER BY n
 """
 _INTRODUCTIONS = """
