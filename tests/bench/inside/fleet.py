@@ -30,7 +30,8 @@ _DEVICES = """
         denials, decided_by, denied_at, denied_by, denied_reason)
     SELECT id, CASE WHEN dice < 91 THEN 'accepted' WHEN dice < 96 THEN 'pending' WHEN dice < 99 THEN 'rejected'
         ELSE 'preauthorized' END, id, fingerprint, {requested}, {seen}, 1, 1,
-        CASE WHEN dice = 0 THEN 1 ELSE 0 END, '', CASE WHEN dice = 0 THEN {requested} END, CASE WHEN dice = 0 THEN 'ada' ELSE '' END, ''
+        CASE WHEN dice = 0 THEN 1 ELSE 0 END, '', CASE WHEN dice = 0 THEN {requested} END,
+        CASE WHEN dice = 0 THEN 'ada' ELSE '' END, ''
     FROM made ORDER BY n
 """
 _INTRODUCTIONS = """
